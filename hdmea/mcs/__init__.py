@@ -1,0 +1,1 @@
+"""Reading recordings: ``.cmcr`` (raw streams) and ``.cmtr`` (sorted units)."""
