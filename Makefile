@@ -1,0 +1,71 @@
+# Every target makes .venv by itself, from exact, hashed pins. `make help` lists the targets.
+# PYTHON names the interpreter (3.11-3.13): `PYTHON=python3.12 make test`. Without it an existing
+# .venv keeps the interpreter it was made with.
+
+PYTHON ?= $(or $(shell cat .venv/interpreter 2>/dev/null),python3)
+# The interpreter itself, behind links, version managers and active environments.
+INTERPRETER := $(shell $(PYTHON) -c 'import os, sys; print(os.path.realpath(sys._base_executable))' 2>/dev/null)
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
+
+.PHONY: help demo test lint lock clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make demo    simulate three recordings, run the workflow on them, show what came out"
+	@echo "make test    run every test"
+	@echo "make lint    ruff, mypy, snakefmt and snakemake --lint"
+	@echo "make lock    resolve requirements.lock anew from pyproject.toml"
+	@echo "make clean   remove .venv, caches and the demo's files"
+
+demo: .venv/ready
+	$(BIN)/hdmea simulate demo --recordings 3
+	$(BIN)/snakemake
+	$(BIN)/hdmea summary results
+
+test: .venv/ready
+	$(BIN)/python -m pytest -n logical
+
+lint: .venv/ready
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check workflow
+	$(BIN)/snakemake --lint
+
+# The pins. setuptools goes first: two pinned packages exist as source only and are built with
+# it, not with whatever an isolated build would fetch.
+.venv/locked: requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' || { \
+	  echo "hdmea needs Python 3.11, 3.12 or 3.13; $(PYTHON) is $$($(PYTHON) --version 2>&1)." >&2; \
+	  echo "Name another interpreter: PYTHON=python3.12 make $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "$(PYTHON) cannot make virtual environments: its venv module is missing." >&2; \
+	  echo "On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	rm -rf .venv
+	$(INTERPRETER) -m venv .venv
+	awk '/^[a-z]/ {wanted = /^setuptools==/} wanted' requirements.lock > .venv/setuptools.lock
+	$(PIP) install --quiet --require-hashes -r .venv/setuptools.lock
+	$(PIP) install --quiet --require-hashes --no-build-isolation -r requirements.lock
+	echo $(INTERPRETER) > .venv/interpreter
+	touch $@
+
+.venv/ready: .venv/locked pyproject.toml
+	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+# Another interpreter than the one .venv was made with: made anew, however young its files are.
+ifneq ($(INTERPRETER),$(shell cat .venv/interpreter 2>/dev/null))
+.PHONY: .venv/locked
+endif
+
+lock: .venv/ready
+	rm -rf .venv/lock && $(BIN)/python -m venv .venv/lock && .venv/lock/bin/pip install --quiet uv
+	.venv/lock/bin/uv pip compile --quiet --no-config \
+	  --universal --python-version 3.11 --all-extras --upgrade --generate-hashes \
+	  --no-emit-index-url --custom-compile-command "make lock" pyproject.toml -o requirements.lock
+
+clean:
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .snakemake results demo
+	find hdmea tests scripts -name __pycache__ -prune -exec rm -rf {} +
