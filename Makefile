@@ -25,7 +25,7 @@ demo: .venv/ready
 	$(BIN)/hdmea summary results
 
 test: .venv/ready
-	$(BIN)/python -m pytest -n logical
+	$(BIN)/python -m pytest -n logical --maxprocesses 8
 
 lint: .venv/ready
 	$(BIN)/ruff check
@@ -60,12 +60,15 @@ ifneq ($(INTERPRETER),$(shell cat .venv/interpreter 2>/dev/null))
 .PHONY: .venv/locked
 endif
 
-lock: .venv/ready
-	rm -rf .venv/lock && $(BIN)/python -m venv .venv/lock && .venv/lock/bin/pip install --quiet uv
-	.venv/lock/bin/uv pip compile --quiet --no-config \
+# Hashes are those of PyPI's own files, whatever index this machine is set to use.
+lock:
+	$(INTERPRETER) -m venv --clear .venv-lock
+	.venv-lock/bin/python -m pip install --quiet uv
+	.venv-lock/bin/uv pip compile --quiet --no-config \
 	  --universal --python-version 3.11 --all-extras --upgrade --generate-hashes \
 	  --no-emit-index-url --custom-compile-command "make lock" pyproject.toml -o requirements.lock
+	rm -rf .venv-lock
 
 clean:
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .snakemake results demo
+	rm -rf .venv .venv-lock .mypy_cache .pytest_cache .ruff_cache .hypothesis .snakemake results demo
 	find hdmea tests scripts -name __pycache__ -prune -exec rm -rf {} +
