@@ -1,0 +1,1 @@
+"""Features: what is computed for every unit, each declared as data about a pure function."""

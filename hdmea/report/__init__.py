@@ -1,0 +1,1 @@
+"""Figures, tables and pages made from sessions; what it draws it reads, never computes."""
