@@ -37,8 +37,9 @@ lint: .venv/ready
 # The pins. setuptools goes first: two pinned packages exist as source only and are built with
 # it, not with whatever an isolated build would fetch.
 .venv/locked: requirements.lock
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' || { \
-	  echo "hdmea needs Python 3.11, 3.12 or 3.13; $(PYTHON) is $$($(PYTHON) --version 2>&1)." >&2; \
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null || { \
+	  echo "hdmea needs Python 3.11, 3.12 or 3.13;" \
+	    "$(PYTHON) is $$($(PYTHON) --version 2>/dev/null || echo not one that runs)." >&2; \
 	  echo "Name another interpreter: PYTHON=python3.12 make $(MAKECMDGOALS)" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 	  echo "$(PYTHON) cannot make virtual environments: its venv module is missing." >&2; \
