@@ -13,7 +13,7 @@ SENSORS_PER_SIDE: Final = 65
 
 
 def sensor_id(row: int, column: int) -> int:
-    """Number of a sensor (all 1-based): ``65 * (column - 1) + row``.
+    """Compute the number of a sensor (all 1-based): ``65 * (column - 1) + row``.
 
     Raises
     ------
@@ -33,7 +33,7 @@ def sensor_id(row: int, column: int) -> int:
 
 
 def parse_conversion_factors(text: str, columns: int, rows: int) -> npt.NDArray[np.float64]:
-    """Conversion factors of a region, shape ``(columns, rows)``, from their text in the file.
+    """Read the conversion factors of a region, shape ``(columns, rows)``, from their text.
 
     The file holds one decimal number per sensor, separated by blanks. In which order is
     **not documented**: the vendor's MATLAB tools let the column (x) run fastest, other readers
@@ -66,7 +66,7 @@ def parse_conversion_factors(text: str, columns: int, rows: int) -> npt.NDArray[
 
 
 def format_conversion_factors(factors: npt.NDArray[np.float64]) -> str:
-    """Text of factors of shape ``(columns, rows)``; the inverse of `parse_conversion_factors`.
+    """Write factors ``(columns, rows)`` as text; the inverse of `parse_conversion_factors`.
 
     Examples
     --------

@@ -10,8 +10,8 @@ import os
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,20 +22,14 @@ import numpy.typing as npt
 from hdmea.errors import OutputWriteError, ParameterError
 from hdmea.mcs import typeids
 from hdmea.mcs.chip import format_conversion_factors, sensor_id
+from hdmea.simulate.sorting import MEASURES, PEAK_THRESHOLD, UnitTrain, measures, peak_table
 
-FIXED_START: Final = datetime(2020, 1, 1, 12, 0, 0)
-"""Start of a recording whose start was not given: simulations know no clock."""
-
-MEASURES: Final = (
-    "SDScore", "AmplitudeSD", "RSTD", "Separability", "IsoINN", "IsoIBg",
-    "NoiseStd", "SNR", "Skewness", "Kurtosis", "IcaConverged", "IcaIterations",
-)  # fmt: skip
-"""Quality measures of the sorter, in the order of real files."""
+FIXED_START: Final = datetime(2020, 1, 1, 12, tzinfo=UTC)
+"""Start of a recording whose start was not given. The format keeps no time zone."""
 
 _NAMESPACE: Final = uuid.UUID("6f2d8a52-5c0e-5d0a-9a53-0d4a6e0c7b11")
 _TEXT: Final = h5py.string_dtype("utf-8")
 _BLOCK_BYTES: Final = 32 * 2**20
-_PEAK_THRESHOLD: Final = 4.0  # standard deviations of the (unitless) source's noise
 
 _CHANNEL_META: Final = np.dtype(
     [
@@ -55,16 +49,11 @@ _EVENT_DATA: Final = np.dtype(
     [("EventID", "<i4"), ("TimeStamp", "<i8"), ("Duration", "<i8"), ("Info", _TEXT)]
 )
 _EVENT_META: Final = np.dtype([("EventID", "<i4"), ("Label", _TEXT), ("SourceChannelIDs", _TEXT)])
-_PEAKS: Final = np.dtype([("Timestamp", "<i8"), ("PeakAmplitude", "<f8"), ("IncludePeak", "u1")])
 _UNIT_INFO: Final = np.dtype(
     [(name, "<i4") for name in ("UnitID", "RoiID", "SensorID", "Column", "Row")]
     + [(name, "<f8") for name in MEASURES]
     + [("Tags", _TEXT)]
 )
-
-
-def _no_times() -> npt.NDArray[np.float64]:
-    return np.empty(0, dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,28 +106,6 @@ class DigitalEvents:
     event_id: npt.NDArray[np.int64]
     time_us: npt.NDArray[np.int64]
     duration_us: npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class UnitTrain:
-    """One sorted unit.
-
-    Parameters
-    ----------
-    unit_id
-        The sorter's number; numbers may have gaps.
-    row, column
-        Place on the chip, 1..65.
-    spike_times_s, rejected_times_s
-        Peaks that count as spikes and peaks that do not, float64 s, ascending. The file keeps
-        whole microseconds.
-    """
-
-    unit_id: int
-    row: int
-    column: int
-    spike_times_s: npt.NDArray[np.float64]
-    rejected_times_s: npt.NDArray[np.float64] = field(default_factory=_no_times)
 
 
 def write_cmcr(
@@ -221,8 +188,9 @@ def write_cmtr(
             f"{path} and {cmcr_path} are in different folders: the link between a .cmtr and its "
             ".cmcr is a bare file name, write both into one folder"
         )
-    if len({unit.unit_id for unit in units}) != len(units):
-        raise ParameterError(f"{path.name}: a unit number occurs twice")
+    numbers = [unit.unit_id for unit in units]
+    if len(set(numbers)) != len(numbers) or any(not 0 <= number < 2**31 for number in numbers):
+        raise ParameterError(f"{path.name}: unit numbers must differ and fit the format's int32")
     tick = _tick_us(sampling_rate_hz)
     duration_us = round(duration_s * 1e6)
     with _new_file(path, "CMOS-MEA-Tools", "2.4.0.0", duration_us, started_at) as root:
@@ -231,7 +199,7 @@ def write_cmtr(
         sorter = _group(root, "Spike Sorter", typeids.SPIKE_SORTER)
         table = np.zeros(len(units), dtype=_UNIT_INFO)
         for index, unit in enumerate(units):
-            peaks = _peaks(unit, duration_us)
+            peaks = peak_table(unit, duration_us)
             info = _unit_info(unit, index + 1, peaks)
             table[index] = info[0]
             group = _group(sorter, f"Unit {unit.unit_id}", typeids.UNIT)
@@ -239,7 +207,7 @@ def write_cmtr(
                 group.attrs[name] = info[name]
             dataset = _dataset(group, "Peaks", typeids.PEAKS, peaks)
             _numbers(dataset, Tick=tick)
-            dataset.attrs["AmplitudeThreshold"] = np.array([_PEAK_THRESHOLD])
+            dataset.attrs["AmplitudeThreshold"] = np.array([PEAK_THRESHOLD])
             _dataset(group, "Unit Info", typeids.UNIT_INFO, info)
         _dataset(sorter, "Units", typeids.UNITS_TABLE, table)
 
@@ -258,7 +226,7 @@ def _tick_us(sampling_rate_hz: float) -> int:
 def _new_file(
     path: Path, program: str, version: str, duration_us: int, started_at: datetime
 ) -> Iterator[h5py.Group]:
-    """A root group with its attributes; the file gets its name once it is whole."""
+    """Give a root group with its attributes; the file gets its name once it is whole."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         with h5py.File(partial, "w", libver="earliest", locking=False) as file:
@@ -272,7 +240,7 @@ def _new_file(
             root.attrs["ProgramVersion"] = np.bytes_(version)
             root.attrs["LB.RecordingDuration"] = np.array([duration_us], dtype=np.int64)
             yield root
-        os.replace(partial, path)
+        partial.replace(path)
     except OSError as error:
         failure = OutputWriteError(f"{path}: cannot be written: {error}")
         failure.errno, failure.filename = error.errno, str(path)
@@ -282,7 +250,7 @@ def _new_file(
 
 
 def _identify(node: h5py.Group | h5py.Dataset, type_id: str, name: str) -> None:
-    """The four attributes every object carries; fixed-length text, or the vendor cannot read it."""
+    """Set the four attributes of every object, fixed-length: the vendor reads no other text."""
     root_name = name if type_id == typeids.ROOT else node.file.attrs["ID.Instance"].decode()
     instance_id = uuid.uuid5(_NAMESPACE, f"{root_name}:{node.name}")
     node.attrs["ID.Type"] = np.bytes_(typeids.NAMES[type_id])
@@ -384,41 +352,7 @@ def _write_events(acquisition: h5py.Group, events: DigitalEvents) -> None:
     _dataset(group, "EventMeta", typeids.EVENT_META, meta)
 
 
-def _peaks(unit: UnitTrain, duration_us: int) -> npt.NDArray[Any]:
-    """Spikes and rejected peaks of a unit, interleaved in time as the sorter keeps them."""
-    for times in (unit.spike_times_s, unit.rejected_times_s):
-        if not np.all(np.isfinite(times)) or np.any(np.diff(times) < 0):
-            raise ParameterError(f"unit {unit.unit_id}: peak times must be finite and ascending")
-        if times.size and (times[0] < 0 or times[-1] * 1e6 > duration_us):
-            raise ParameterError(
-                f"unit {unit.unit_id}: peaks from {times[0]} to {times[-1]} s leave the recording "
-                f"of {duration_us / 1e6} s"
-            )
-    n_spikes, n_rejected = unit.spike_times_s.size, unit.rejected_times_s.size
-    peaks = np.zeros(n_spikes + n_rejected, dtype=_PEAKS)
-    times_s = np.concatenate([unit.spike_times_s, unit.rejected_times_s])
-    peaks["Timestamp"] = np.rint(times_s * 1e6).astype(np.int64)
-    peaks["IncludePeak"][:n_spikes] = 1
-    # The sorter's source signal is scaled to unit noise: spikes are well above the threshold,
-    # rejected peaks below it.
-    rng = np.random.default_rng([unit.unit_id, unit.row, unit.column])
-    peaks["PeakAmplitude"][:n_spikes] = rng.normal(3 * _PEAK_THRESHOLD, 1.0, n_spikes)
-    peaks["PeakAmplitude"][n_spikes:] = rng.uniform(0.5, 1.0, n_rejected) * _PEAK_THRESHOLD
-    return peaks[np.argsort(peaks["Timestamp"], kind="stable")]
-
-
 def _unit_info(unit: UnitTrain, roi_id: int, peaks: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The row of a unit, shape (1,). Measures of a sorting that never ran are NaN."""
-    info = np.zeros(1, dtype=_UNIT_INFO)
-    info["UnitID"], info["RoiID"] = unit.unit_id, roi_id
-    info["SensorID"] = sensor_id(unit.row, unit.column)
-    info["Column"], info["Row"] = unit.column, unit.row
-    for name in MEASURES:
-        info[name] = np.nan
-    info["NoiseStd"] = 1.0
-    amplitudes = peaks["PeakAmplitude"][peaks["IncludePeak"] == 1]
-    if amplitudes.size:
-        info["AmplitudeSD"] = amplitudes.std()
-        info["SNR"] = amplitudes.mean()
-    info["Tags"] = ""
-    return info
+    """Make the row of a unit, shape (1,)."""
+    place = (unit.unit_id, roi_id, sensor_id(unit.row, unit.column), unit.column, unit.row)
+    return np.array([(*place, *measures(peaks).values(), "")], dtype=_UNIT_INFO)

@@ -1,0 +1,263 @@
+"""Reading ``.cmtr`` files: the units that the sorter found."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PureWindowsPath
+from typing import Any, Final
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from hdmea.errors import ParameterError, RecordingFileError
+from hdmea.mcs import typeids
+from hdmea.mcs.chip import sensor_id
+from hdmea.mcs.info import RecordingInfo, read_info
+from hdmea.mcs.safe_h5 import (
+    column,
+    datasets_of_type,
+    groups_of_type,
+    number_attribute,
+    open_recording,
+    read_table,
+    reading,
+    to_text,
+)
+
+_BLOCK: Final = 2**20
+_PLACE: Final = ("UnitID", "RoiID", "SensorID", "Column", "Row")
+_DURATION_TOLERANCE: Final = 1.01
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sorting:
+    """The units of a ``.cmtr`` file, in ascending order of their numbers.
+
+    Parameters
+    ----------
+    path
+        The file.
+    info
+        Its metadata.
+    link_target
+        Name (without folder) of the ``.cmcr`` file it was made from; None if it has no link.
+    unit_id, row, column, sensor_id
+        Shape ``(unit,)``, int64; places are 1-based.
+    spike_times_s
+        Included peaks of all units one after the other, seconds from recording start,
+        ascending within a unit.
+    spike_times_index
+        Shape ``(unit,)``: where each unit's train ends in ``spike_times_s``.
+    n_rejected_peaks
+        Shape ``(unit,)``: peaks that the sorter did not count as spikes.
+    measures
+        The sorter's quality measures by snake_case name, float64 ``(unit,)``; NaN where the
+        file has none.
+    tags
+        The user's tags, one text per unit.
+    """
+
+    path: Path
+    info: RecordingInfo
+    link_target: str | None
+    unit_id: npt.NDArray[np.int64]
+    row: npt.NDArray[np.int64]
+    column: npt.NDArray[np.int64]
+    sensor_id: npt.NDArray[np.int64]
+    spike_times_s: npt.NDArray[np.float64]
+    spike_times_index: npt.NDArray[np.int64]
+    n_rejected_peaks: npt.NDArray[np.int64]
+    measures: Mapping[str, npt.NDArray[np.float64]]
+    tags: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Unit:
+    name: str
+    group: h5py.Group
+    unit_id: int
+    row: int
+    column: int
+    measures: dict[str, float]
+    tags: str
+
+
+def read_cmtr(path: Path | str) -> Sorting:
+    """Read the units of a sorted recording.
+
+    Raises
+    ------
+    FileMissingError
+        If there is no such file.
+    RecordingFileError
+        If it is damaged, of another kind, holds no sorting, contradicts itself, or has spikes
+        after the recording's end.
+
+    Examples
+    --------
+    >>> sorting = read_cmtr("2025.04.10-11.12.57-Rec-.cmtr")  # doctest: +SKIP
+    """
+    path = Path(path)
+    with open_recording(path) as file, reading(path):
+        info = read_info(file)
+        link = acquisition_link(file)
+        sorters = groups_of_type(file, typeids.SPIKE_SORTER)
+        if len(sorters) != 1:
+            raise RecordingFileError(
+                f"{path} has {len(sorters)} spike sorters; one is needed: run the Spike Sorter of "
+                "CMOS-MEA-Tools and save, or give the .cmtr file it wrote"
+            )
+        found = groups_of_type(sorters[0][1], typeids.UNIT)
+        units = sorted((_read_unit(path, *one) for one in found), key=lambda unit: unit.unit_id)
+        ids = [unit.unit_id for unit in units]
+        if len(set(ids)) != len(ids):
+            raise RecordingFileError(f"{path}: two units have the same number")
+        trains = [_included_us(path, unit, info.duration_s) for unit in units]
+    sizes = np.array([sum(len(block) for block in blocks) for blocks, _ in trains], dtype=np.int64)
+    index = np.cumsum(sizes, dtype=np.int64)
+    names = sorted({name for unit in units for name in unit.measures})
+    rows = np.array([unit.row for unit in units], dtype=np.int64)
+    columns = np.array([unit.column for unit in units], dtype=np.int64)
+    return Sorting(
+        path=path,
+        info=info,
+        link_target=None if link is None else PureWindowsPath(link).name,
+        unit_id=np.array(ids, dtype=np.int64),
+        row=rows,
+        column=columns,
+        sensor_id=np.array([sensor_id(u.row, u.column) for u in units], dtype=np.int64),
+        n_rejected_peaks=np.array([rejected for _, rejected in trains], dtype=np.int64),
+        spike_times_s=_flatten([blocks for blocks, _ in trains], sizes),
+        spike_times_index=index,
+        measures={
+            name: np.array([unit.measures.get(name, math.nan) for unit in units]) for name in names
+        },
+        tags=tuple(unit.tags for unit in units),
+    )
+
+
+def acquisition_link(root: h5py.Group) -> str | None:
+    """Read, without following it, which file the ``Acquisition`` of a ``.cmtr`` links to."""
+    link = root.get("Acquisition", getlink=True)
+    return str(link.filename) if isinstance(link, h5py.ExternalLink) else None
+
+
+def snake_case(name: str) -> str:
+    """Spell the name of a measure in lower case.
+
+    Examples
+    --------
+    >>> [snake_case(name) for name in ("SDScore", "AmplitudeSD", "IsoINN", "IsoIBg", "SNR")]
+    ['sd_score', 'amplitude_sd', 'iso_inn', 'iso_ibg', 'snr']
+    """
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z]{2})", "_", name)
+    return re.sub(r"\W+", "_", words).lower()
+
+
+def _read_unit(path: Path, name: str, group: h5py.Group) -> _Unit:
+    """Read number, place and measures; what is told twice must agree."""
+    where = f"{path}: {name}"
+    told = {key: number_attribute(group, key) for key in _PLACE}
+    measures: dict[str, float] = {}
+    tags = ""
+    for _, dataset in datasets_of_type(group, typeids.UNIT_INFO):
+        table = read_table(dataset)
+        if len(table) != 1:
+            raise RecordingFileError(f"{where}: its Unit Info has {len(table)} rows, not 1")
+        _merge_place(told, table, where)
+        measures = {
+            snake_case(key): float(table[key][0])
+            for key in table.dtype.names or ()
+            if key not in _PLACE and table.dtype[key].kind in "iufb"
+        }
+        if "Tags" in (table.dtype.names or ()):
+            tags = to_text(table["Tags"][0])
+    number, at_column, at_row = told["UnitID"], told["Column"], told["Row"]
+    if number is None or at_column is None or at_row is None:
+        raise RecordingFileError(f"{where} does not tell its number, column and row")
+    try:
+        expected = sensor_id(int(at_row), int(at_column))
+    except ParameterError as error:
+        raise RecordingFileError(f"{where}: {error}") from error
+    if told["SensorID"] not in (None, expected):
+        raise RecordingFileError(
+            f"{where}: SensorID {told['SensorID']:g} is not that of column {at_column:g}, "
+            f"row {at_row:g} ({expected})"
+        )
+    return _Unit(name, group, int(number), int(at_row), int(at_column), measures, tags)
+
+
+def _merge_place(told: dict[str, float | None], table: npt.NDArray[Any], where: str) -> None:
+    """Add what Unit Info says to what the group's attributes say."""
+    for key in ("UnitID", "SensorID", "Column", "Row"):
+        value = float(column(table, key, where)[0])
+        if told[key] not in (None, value):
+            raise RecordingFileError(
+                f"{where}: {key} is {told[key]:g} on the group but {value:g} in its Unit Info"
+            )
+        told[key] = value
+
+
+def _included_us(
+    path: Path, unit: _Unit, duration_s: float
+) -> tuple[list[npt.NDArray[np.int64]], int]:
+    """Read the included time stamps (us) in blocks, and the number of rejected peaks."""
+    where = f"{path}: {unit.name}"
+    found = datasets_of_type(unit.group, typeids.PEAKS)
+    if len(found) != 1:
+        raise RecordingFileError(f"{where} has {len(found)} tables of peaks, not one")
+    peaks = found[0][1]
+    missing = {"Timestamp", "IncludePeak"} - set(peaks.dtype.names or ())
+    if missing or peaks.ndim != 1:
+        raise RecordingFileError(
+            f"{where}: its Peaks ({peaks.dtype}) lack {', '.join(sorted(missing)) or 'rows'}"
+        )
+    blocks: list[npt.NDArray[np.int64]] = []
+    rejected = 0
+    for stamps, included in _peak_blocks(peaks):
+        rejected += int(np.count_nonzero(~included))
+        kept = stamps[included].astype(np.int64)
+        if kept.size and not 0 <= kept.min() <= kept.max() <= _latest_us(duration_s):
+            raise RecordingFileError(
+                f"{where}: spikes from {kept.min()} to {kept.max()} us, but the recording lasts "
+                f"{duration_s} s. Time stamps should be microseconds from its start; send us "
+                "`hdmea inspect --json --anonymous` of this file"
+            )
+        blocks.append(kept)
+    return blocks, rejected
+
+
+def _peak_blocks(
+    peaks: h5py.Dataset,
+) -> Iterator[tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]]:
+    # Only two of the fields: the cut-outs beside them are most of the table.
+    fields = peaks.fields(["Timestamp", "IncludePeak"])
+    for start in range(0, peaks.shape[0], _BLOCK):
+        block = fields[start : start + _BLOCK]
+        yield block["Timestamp"], block["IncludePeak"] == 1
+
+
+def _latest_us(duration_s: float) -> float:
+    return math.inf if math.isnan(duration_s) else duration_s * _DURATION_TOLERANCE * 1e6
+
+
+def _flatten(
+    trains: list[list[npt.NDArray[np.int64]]], sizes: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float64]:
+    """Put all trains into one array of seconds, giving back each block as it is copied."""
+    flat = np.empty(int(sizes.sum()), dtype=np.float64)
+    stop = 0
+    for blocks, size in zip(trains, sizes.tolist(), strict=True):
+        start = stop
+        while blocks:
+            block = blocks.pop(0)
+            np.divide(block, 1e6, out=flat[stop : stop + block.size])
+            stop += block.size
+        train = flat[start : start + size]
+        if np.any(np.diff(train) < 0):
+            train.sort()
+    return flat

@@ -1,0 +1,72 @@
+"""What a recording says about itself, the same in ``.cmcr`` and ``.cmtr`` files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import h5py
+
+from hdmea.mcs.safe_h5 import number_attribute, text_attribute
+
+_NAMED_ELSEWHERE: Final = {
+    "FileVersion", "DateTime", "ProgramName", "ProgramVersion", "LB.RecordingDuration",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingInfo:
+    """Metadata of a file's root.
+
+    Parameters
+    ----------
+    duration_s
+        Length of the recording; NaN if the file does not tell.
+    started_at
+        Local time of the instrument, ISO 8601 without zone; empty if the file does not tell.
+    program, program_version
+        The software that wrote the file.
+    file_version
+        Version of the format.
+    instrument
+        All other attributes of the root, by their names in the file.
+    """
+
+    duration_s: float
+    started_at: str
+    program: str
+    program_version: str
+    file_version: int
+    instrument: Mapping[str, str | float]
+
+
+def read_info(root: h5py.Group) -> RecordingInfo:
+    """Read the attributes of a file's root."""
+    duration_us = number_attribute(root, "LB.RecordingDuration")
+    instrument: dict[str, str | float] = {}
+    for name in sorted(root.attrs):
+        if name in _NAMED_ELSEWHERE or name.startswith("ID."):
+            continue
+        number = number_attribute(root, name)
+        value = text_attribute(root, name) if number is None else number
+        if value != "":
+            instrument[name] = value
+    return RecordingInfo(
+        duration_s=float("nan") if duration_us is None else duration_us / 1e6,
+        started_at=_iso(text_attribute(root, "DateTime")),
+        program=text_attribute(root, "ProgramName"),
+        program_version=text_attribute(root, "ProgramVersion"),
+        file_version=int(number_attribute(root, "FileVersion") or 0),
+        instrument=instrument,
+    )
+
+
+def _iso(text: str) -> str:
+    """Turn ``dd.MM.yyyy HH:mm:ss`` into ISO 8601; other text is no date we know."""
+    try:
+        # The format keeps the instrument's local time and no zone.
+        return datetime.strptime(text, "%d.%m.%Y %H:%M:%S").isoformat()  # noqa: DTZ007
+    except ValueError:
+        return ""

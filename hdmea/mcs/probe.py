@@ -1,0 +1,161 @@
+"""Looking at an unknown pair of files in a child process, before anything relies on them.
+
+The vendor's own reader opens the files and must see what ours sees. It may crash or hang on a
+damaged file; then the child does, and here it becomes one error that names the file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import IO, Any, Final
+
+from hdmea.errors import FileMissingError, ParameterError, RecordingFileError
+
+_MODULE: Final = "hdmea.mcs.vendor"
+_TAIL_BYTES: Final = 4096
+_ADVICE: Final = (
+    "The file is damaged or of a kind that is not known yet: copy it again from its source, or "
+    "save it anew in CMOS-MEA-Tools"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeReport:
+    """What both readers agree on.
+
+    Parameters
+    ----------
+    vendor_version
+        Version of McsPyDataTools.
+    n_units, n_spikes
+        Of the ``.cmtr`` file; None if none was given.
+    n_streams
+        Sensor, analog and event streams of the ``.cmcr`` file; None if none was given.
+    """
+
+    vendor_version: str
+    n_units: int | None
+    n_spikes: int | None
+    n_streams: int | None
+
+
+def probe_pair(
+    cmcr_path: Path | str | None, cmtr_path: Path | str | None, deadline_s: float = 60.0
+) -> ProbeReport:
+    """Compare what the vendor's reader sees in a recording with what ours sees.
+
+    Compared are, per unit, number, sensor, included peaks, first and last time stamp; per
+    stream, shape and sample interval, or the number of events.
+
+    Raises
+    ------
+    ParameterError
+        If no file is given.
+    FileMissingError
+        If a file does not exist.
+    RecordingFileError
+        If a reader crashes, fails or is not done in time, or the two disagree; it names the
+        file.
+    """
+    given = {
+        kind: Path(path).absolute()
+        for kind, path in (("cmcr", cmcr_path), ("cmtr", cmtr_path))
+        if path is not None
+    }
+    if not given:
+        raise ParameterError("neither a .cmcr nor a .cmtr file was given to look at")
+    for path in given.values():
+        if not path.exists():
+            raise FileMissingError(f"{path}: no such file")
+    views = _views(given, deadline_s)
+    for path in given.values():
+        _compare(path, views[path]["ours"], views[path]["vendor"])
+    units = views[given["cmtr"]]["ours"] if "cmtr" in given else None
+    streams = views[given["cmcr"]]["ours"] if "cmcr" in given else None
+    return ProbeReport(
+        vendor_version=version("McsPyDataTools"),
+        n_units=None if units is None else len(units),
+        n_spikes=None if units is None else sum(unit[1] for unit in units.values()),
+        n_streams=None if streams is None else len(streams),
+    )
+
+
+def _views(given: dict[str, Path], deadline_s: float) -> dict[Path, dict[str, Any]]:
+    """Run the child and collect what it saw of each file."""
+    # -P: a module lying in the working directory must not be taken for one of ours.
+    command = [sys.executable, "-P", "-W", "ignore", "-m", _MODULE]
+    for kind, path in given.items():
+        command += [f"--{kind}={path}"]
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        try:
+            code = subprocess.run(
+                command, stdin=subprocess.DEVNULL, stdout=out, stderr=err,
+                timeout=deadline_s, env=_environment(), check=False,
+            ).returncode  # fmt: skip
+            problem = _exit_problem(code, err)
+        except subprocess.TimeoutExpired:
+            problem = f"it was not read within {deadline_s:g} s"
+        out.seek(0)
+        said = [json.loads(line) for line in out if line.endswith(b"\n")]
+    for line in said:
+        if "refused" in line:
+            raise RecordingFileError(line["refused"])
+    if problem:
+        begun = [line["reading"] for line in said if "reading" in line]
+        if not begun:
+            names = " and ".join(str(path) for path in given.values())
+            raise RecordingFileError(f"{names}: the check itself could not start: {problem}")
+        raise RecordingFileError(
+            f"{begun[-1]}: the vendor's reader fails on it: {problem}. {_ADVICE}"
+        )
+    return {Path(line["file"]): line for line in said if "file" in line}
+
+
+def _environment() -> dict[str, str]:
+    """Let the child find this very package, read without locks and load no foreign filters."""
+    environment = dict(os.environ)
+    environment.pop("HDF5_EXT_PREFIX", None)
+    environment["HDF5_USE_FILE_LOCKING"] = "FALSE"
+    environment["HDF5_PLUGIN_PRELOAD"] = "::"  # HDF5's word for: no plugins
+    here = str(Path(__file__).parents[2])
+    environment["PYTHONPATH"] = os.pathsep.join(
+        [here, *filter(None, [environment.get("PYTHONPATH")])]
+    )
+    return environment
+
+
+def _exit_problem(code: int, err: IO[bytes]) -> str:
+    if code == 0:
+        return ""
+    if code < 0:
+        return f"it crashed (signal {-code}: {signal.strsignal(-code)})"
+    size = err.seek(0, os.SEEK_END)
+    err.seek(max(0, size - _TAIL_BYTES))
+    lines = err.read().decode(errors="replace").strip().splitlines()
+    return lines[-1][:500] if lines else f"it ended with code {code}"
+
+
+def _compare(path: Path, ours: dict[str, Any], vendor: dict[str, Any]) -> None:
+    differing = [
+        f"{key}: vendor {_words(vendor.get(key))}, ours {_words(ours.get(key))}"
+        for key in sorted(ours.keys() | vendor.keys())
+        if ours.get(key) != vendor.get(key)
+    ]
+    if differing:
+        shown = "; ".join(differing[:5]) + ("; ..." if len(differing) > 5 else "")
+        raise RecordingFileError(
+            f"{path}: the vendor's reader and ours disagree in {len(differing)} place(s): {shown}. "
+            f"{_ADVICE}; if it stays so, send us `hdmea inspect --json --anonymous` of it"
+        )
+
+
+def _words(seen: Any) -> str:
+    return "nothing" if seen is None else str(seen)

@@ -1,0 +1,238 @@
+"""Opening and walking HDF5 files that somebody else wrote, without trusting them.
+
+A data file can be damaged, of another kind, or made to mislead: links to other files, storage
+in other files, filters that load code, sizes beyond any memory. Everything that reads a
+recording goes through here: regular files only, opened read-only without locks; hard links
+only; what is read is stored in this very file, by filters that HDF5 brings itself.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from hdmea.errors import FileMissingError, HdmeaError, RecordingFileError
+from hdmea.mcs import typeids
+
+MAX_CHILDREN: Final = 100_000
+"""Objects in one group; a sorting of the whole chip has a few thousand."""
+MAX_TABLE_BYTES: Final = 2**30
+"""Tables that are read whole (metadata, events)."""
+
+_SIGNATURE: Final = b"\x89HDF\r\n\x1a\n"
+_BUILT_IN_FILTERS: Final = {
+    h5py.h5z.FILTER_DEFLATE: "deflate",
+    h5py.h5z.FILTER_SHUFFLE: "shuffle",
+    h5py.h5z.FILTER_FLETCHER32: "fletcher32",
+    h5py.h5z.FILTER_SZIP: "szip",
+    h5py.h5z.FILTER_NBIT: "nbit",
+    h5py.h5z.FILTER_SCALEOFFSET: "scaleoffset",
+    h5py.h5z.FILTER_LZF: "lzf",
+}
+_MAX_COMPRESSION: Final = 1100  # deflate reaches 1032:1
+# What h5py raises on damaged files, by experience with thousands of them.
+_DAMAGE: Final = (
+    KeyError, MemoryError, NotImplementedError, OSError, OverflowError, RuntimeError,
+    SystemError, TypeError, ValueError,
+)  # fmt: skip
+_KINDS: Final = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+@contextmanager
+def reading(path: Path, what: str = "") -> Iterator[None]:
+    """Turn whatever h5py says about a damaged file into one error that names it."""
+    try:
+        yield
+    except HdmeaError:
+        raise
+    except _DAMAGE as error:
+        where = f"{path}: {what}" if what else str(path)
+        raise RecordingFileError(
+            f"{where} cannot be read ({type(error).__name__}: {error}). The file is damaged or "
+            "incomplete: copy it again from its source and compare sizes"
+        ) from error
+
+
+def open_hdf5(path: Path) -> h5py.File:
+    """Open a regular HDF5 file read-only.
+
+    Raises
+    ------
+    FileMissingError
+        If there is no such file.
+    RecordingFileError
+        If it is no regular file, not HDF5, or damaged.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise FileMissingError(f"{path}: no such file") from error
+    except OSError as error:
+        raise RecordingFileError(f"{path}: cannot be opened: {error.strerror}") from error
+    if not stat.S_ISREG(mode):
+        kind = _KINDS.get(stat.S_IFMT(mode), "no regular file")
+        raise RecordingFileError(f"{path} is {kind}; a .cmcr or .cmtr file is needed")
+    with reading(path):
+        with path.open("rb") as file:
+            signature = file.read(len(_SIGNATURE))
+        if signature != _SIGNATURE:
+            raise RecordingFileError(f"{path} is not an HDF5 file; a .cmcr or .cmtr file is needed")
+        return h5py.File(path, "r", locking=False)
+
+
+def open_recording(path: Path) -> h5py.File:
+    """Open a CMOS-MEA file (``.cmcr``, ``.cmtr``) read-only.
+
+    Raises
+    ------
+    FileMissingError, RecordingFileError
+        As `open_hdf5`; also for HDF5 files of another kind.
+    """
+    file = open_hdf5(path)
+    try:
+        with reading(path):
+            if "McsHdf5ProtocolType" in file.attrs:
+                raise RecordingFileError(
+                    f"{path} is an export of the Multi Channel DataManager, another format; "
+                    "give the .cmcr or .cmtr file of CMOS-MEA-Control or CMOS-MEA-Tools"
+                )
+            if type_id(file) != typeids.ROOT:
+                raise RecordingFileError(
+                    f"{path} is HDF5 but no CMOS-MEA file (its root lacks the type id "
+                    f"{typeids.ROOT}); give a .cmcr or .cmtr file"
+                )
+    except RecordingFileError:
+        file.close()
+        raise
+    return file
+
+
+def children(group: h5py.Group) -> Iterator[tuple[str, h5py.Group | h5py.Dataset]]:
+    """Give the groups and datasets of a group that hard links lead to, by name."""
+    if len(group) > MAX_CHILDREN:
+        raise RecordingFileError(
+            f"{group.file.filename}: {group.name} has {len(group)} objects, more than the "
+            f"{MAX_CHILDREN} any recording has"
+        )
+    for name in group:
+        if isinstance(group.get(name, getlink=True), h5py.HardLink):
+            node = group[name]
+            if isinstance(node, h5py.Group | h5py.Dataset):
+                yield name, node
+
+
+def groups_of_type(group: h5py.Group, wanted: str) -> list[tuple[str, h5py.Group]]:
+    """Find the subgroups with a type id."""
+    return [
+        (name, node)
+        for name, node in children(group)
+        if isinstance(node, h5py.Group) and type_id(node) == wanted
+    ]
+
+
+def datasets_of_type(group: h5py.Group, wanted: str) -> list[tuple[str, h5py.Dataset]]:
+    """Find the datasets with a type id, each checked by `check_dataset`."""
+    found = [
+        (name, node)
+        for name, node in children(group)
+        if isinstance(node, h5py.Dataset) and type_id(node) == wanted
+    ]
+    for _, dataset in found:
+        check_dataset(dataset)
+    return found
+
+
+def check_dataset(dataset: h5py.Dataset) -> None:
+    """Refuse data that lie elsewhere, need foreign code, or are not all there.
+
+    Raises
+    ------
+    RecordingFileError
+        Naming file and dataset.
+    """
+    where = f"{dataset.file.filename}: {dataset.name}"
+    creation = dataset.id.get_create_plist()
+    if dataset.is_virtual or creation.get_external_count():
+        raise RecordingFileError(f"{where} keeps its data in other files, which is not allowed")
+    foreign = [name for name in filter_names(dataset) if name.startswith("filter ")]
+    if foreign:
+        raise RecordingFileError(
+            f"{where} is compressed by {', '.join(foreign)}, which HDF5 does not bring itself; "
+            "repack the file with deflate (h5repack -f GZIP=1)"
+        )
+    declared = int(np.prod(dataset.shape or (0,), dtype=object)) * dataset.id.get_type().get_size()
+    stored = dataset.id.get_storage_size()
+    if declared > stored * (_MAX_COMPRESSION if creation.get_nfilters() else 1):
+        raise RecordingFileError(
+            f"{where} declares {declared} bytes (shape {dataset.shape}) but stores {stored}: "
+            "the recording was not written to its end"
+        )
+
+
+def filter_names(dataset: h5py.Dataset) -> list[str]:
+    """Name the filters of a dataset; ``filter <number>`` for those HDF5 does not bring."""
+    creation = dataset.id.get_create_plist()
+    codes = [creation.get_filter(index)[0] for index in range(creation.get_nfilters())]
+    return [_BUILT_IN_FILTERS.get(code, f"filter {code}") for code in codes]
+
+
+def read_table(dataset: h5py.Dataset) -> npt.NDArray[Any]:
+    """Read a compound dataset whole, if it is one and of sensible size."""
+    where = f"{dataset.file.filename}: {dataset.name}"
+    if dataset.dtype.names is None or dataset.ndim != 1:
+        raise RecordingFileError(
+            f"{where} is {dataset.dtype} {dataset.shape}; a table with named columns is needed"
+        )
+    if dataset.size * dataset.dtype.itemsize > MAX_TABLE_BYTES:
+        raise RecordingFileError(f"{where} has {dataset.size} rows, more than a table may have")
+    table: npt.NDArray[Any] = dataset[()]
+    return table
+
+
+def column(table: npt.NDArray[Any], name: str, where: str) -> npt.NDArray[Any]:
+    """Give a column of a table, or say which columns there are."""
+    names = table.dtype.names or ()
+    if name not in names:
+        raise RecordingFileError(f"{where} has no column {name!r}; it has {', '.join(names)}")
+    return np.asarray(table[name])
+
+
+def type_id(node: h5py.Group | h5py.Dataset) -> str:
+    """Give the type id of an object, empty if it carries none."""
+    return text_attribute(node, "ID.TypeID").lower()
+
+
+def text_attribute(node: h5py.Group | h5py.Dataset, name: str) -> str:
+    """Read a text attribute, fixed or variable length, scalar or of one element; else empty."""
+    value = node.attrs.get(name)
+    if isinstance(value, np.ndarray) and value.size == 1:
+        value = value.item()
+    return to_text(value) if isinstance(value, bytes | str) else ""
+
+
+def number_attribute(node: h5py.Group | h5py.Dataset, name: str) -> float | None:
+    """Read a number attribute, scalar or of one element; None if there is none."""
+    value = node.attrs.get(name)
+    array = np.asarray(value)
+    if value is None or array.size != 1 or array.dtype.kind not in "iufb":
+        return None
+    return float(array.item())
+
+
+def to_text(value: bytes | str) -> str:
+    """Decode text of a file; blanks and NULs at the end are padding."""
+    text = value.decode("utf-8", errors="replace") if isinstance(value, bytes) else value
+    return text.rstrip("\0 ")
