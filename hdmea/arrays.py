@@ -1,0 +1,97 @@
+"""The one thing that session, steps and store exchange: an array that says what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+
+@runtime_checkable
+class LazyArray(Protocol):
+    """An array whose values are still in a file; reading verifies them."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+    @property
+    def loaded(self) -> bool: ...
+    def __getitem__(self, key: Any) -> Array: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """An array with its unit, the names of its axes and what it means.
+
+    Parameters
+    ----------
+    data
+        Numbers (integer or float) or text (numpy ``U``), 0-d for a scalar. A lazy array is
+        read at first use.
+    unit
+        SI symbol (``s``, ``Hz``, ``um``), ``1`` for pure numbers and counts, empty for text.
+    dims
+        One word per axis, e.g. ``("unit", "lag", "y", "x")``.
+    description
+        A sentence for the reader of the file.
+
+    Examples
+    --------
+    >>> v = Variable(np.zeros(3), unit="s", dims=("unit",), description="first spike")
+    >>> v.values.shape
+    (3,)
+    """
+
+    data: Array | LazyArray
+    unit: str
+    dims: tuple[str, ...]
+    description: str
+
+    @property
+    def values(self) -> Array:
+        """The whole array, read (and verified) if it is still in a file."""
+        if isinstance(self.data, np.ndarray):
+            return self.data
+        return self.data[...]
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether the values are in memory, not in a file only."""
+        return isinstance(self.data, np.ndarray) or self.data.loaded
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the values take in memory once read."""
+        return int(np.prod(self.data.shape, dtype=np.int64)) * self.data.dtype.itemsize
+
+
+Variables = Mapping[str, Variable]
+"""Variables by their path inside a session, e.g. ``units/spike_times``."""
+
+
+def scalar(value: Any, unit: str, description: str) -> Variable:
+    """A 0-d variable.
+
+    Examples
+    --------
+    >>> scalar(20000.0, "Hz", "sampling rate").values
+    array(20000.)
+    """
+    return Variable(np.asarray(value), unit, (), description)
+
+
+def text(value: str, description: str) -> Variable:
+    """A 0-d variable of text.
+
+    Examples
+    --------
+    >>> str(text("noise", "name").values)
+    'noise'
+    """
+    return Variable(np.asarray(value, dtype=np.str_), "", (), description)

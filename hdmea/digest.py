@@ -1,0 +1,158 @@
+"""sha256 of arrays, block by block, and of plain values: the identity of content.
+
+A variable's digest depends on its values, type, shape, unit and axes - on nothing that may
+differ between two runs with the same result. It is made of one digest per block of rows, so
+that a reader can check the rows it reads and a writer can stream.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from hdmea.arrays import Array, Variable
+from hdmea.errors import ParameterError
+
+BLOCK_BYTES = 4 * 2**20
+"""A block holds as many whole rows (first axis) as fit, at least one."""
+
+_NUMBERS = frozenset("iuf")
+
+
+@dataclass(frozen=True, slots=True)
+class VariableDigest:
+    """What identifies a variable's values: its stored type, shape and blocks, and their root."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    rows_per_block: int
+    blocks: tuple[bytes, ...]
+    root: str
+
+
+def canonical_json(value: Any) -> str:
+    """Text of a plain value that is the same whenever the value is the same.
+
+    Examples
+    --------
+    >>> canonical_json({"b": (1, 2), "a": None})
+    '{"a":null,"b":[1,2]}'
+    """
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+
+def sha256_json(value: Any) -> str:
+    """sha256 of the canonical text of a plain value."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+def encode(values: Array, where: str = "array") -> Array:
+    """The array as it is stored and hashed: little-endian C order, text as fixed-length UTF-8.
+
+    Raises
+    ------
+    ParameterError
+        For a type that session files do not hold (bool, object, complex, ...) and for text
+        with NUL characters, which fixed-length text cannot give back.
+
+    Examples
+    --------
+    >>> encode(np.array(["ON", "µ"])).tolist()
+    [b'ON', b'\\xc2\\xb5']
+    """
+    if values.dtype.kind == "U":
+        encoded = [str(text).encode("utf-8") for text in values.ravel()]
+        if any(b"\0" in text for text in encoded):
+            raise ParameterError(f"{where}: text with a NUL character cannot be stored; remove it")
+        width = max((len(text) for text in encoded), default=1) or 1
+        return np.array(encoded, dtype=f"S{width}").reshape(values.shape)
+    if values.dtype.kind not in _NUMBERS or values.dtype.itemsize > 8:
+        raise ParameterError(
+            f"{where}: values of type {values.dtype} cannot be stored; "
+            "session files hold integers, float32/float64 and text (flags as uint8)"
+        )
+    # ascontiguousarray would turn a 0-d array into a 1-d one
+    return np.asarray(values, dtype=values.dtype.newbyteorder("<"), order="C")
+
+
+def rows_per_block(shape: tuple[int, ...], itemsize: int) -> int:
+    """Rows of one block for an array of this shape."""
+    row_bytes = int(np.prod(shape[1:], dtype=np.int64)) * itemsize
+    return max(1, BLOCK_BYTES // max(row_bytes, 1))
+
+
+def split_rows(shape: tuple[int, ...], rows: int) -> Iterator[slice]:
+    """Slices of the first axis, one per block (none for a scalar)."""
+    for start in range(0, shape[0] if shape else 0, rows):
+        yield slice(start, min(start + rows, shape[0]))
+
+
+def block_digest(block: Array) -> bytes:
+    """sha256 of an encoded block's bytes."""
+    return hashlib.sha256(np.ascontiguousarray(block).data).digest()
+
+
+def root_digest(
+    dtype: str,
+    shape: tuple[int, ...],
+    unit: str,
+    dims: tuple[str, ...],
+    blocks: Iterable[bytes],
+) -> str:
+    """Digest of a whole variable from the digests of its blocks."""
+    head = canonical_json({"dtype": dtype, "shape": shape, "unit": unit, "dims": dims})
+    digest = hashlib.sha256(head.encode())
+    for block in blocks:
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def digest_variable(variable: Variable, where: str = "array") -> VariableDigest:
+    """Digest of a variable whose values are in memory.
+
+    Examples
+    --------
+    >>> a = Variable(np.arange(3), "1", ("unit",), "numbers")
+    >>> b = Variable(np.arange(3), "1", ("unit",), "the same numbers, told otherwise")
+    >>> digest_variable(a).root == digest_variable(b).root
+    True
+    """
+    stored = encode(variable.values, where)
+    rows = rows_per_block(stored.shape, stored.dtype.itemsize)
+    slices = list(split_rows(stored.shape, rows))
+    blocks = (
+        tuple(block_digest(stored[s]) for s in slices) if stored.shape else (block_digest(stored),)
+    )
+    dtype = dtype_name(stored.dtype)
+    root = root_digest(dtype, stored.shape, variable.unit, variable.dims, blocks)
+    return VariableDigest(dtype, stored.shape, rows, blocks, root)
+
+
+def dtype_name(dtype: np.dtype[Any]) -> str:
+    """Name of a stored type: ``float64``, ``uint8``, ... and ``utf8[n]`` for text of n bytes."""
+    return f"utf8[{dtype.itemsize}]" if dtype.kind == "S" else dtype.name
+
+
+def content_digest(
+    contributions: Mapping[str, tuple[str, Mapping[str, str]]], pending: Iterable[str]
+) -> str:
+    """Digest of a session's content.
+
+    Parameters
+    ----------
+    contributions
+        For each contribution its key and the root digest of each of its variables by path.
+    pending
+        Names of the features that still wait.
+    """
+    return sha256_json(
+        {
+            "content": {name: [key, dict(roots)] for name, (key, roots) in contributions.items()},
+            "pending": sorted(pending),
+        }
+    )

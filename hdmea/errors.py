@@ -1,0 +1,58 @@
+"""Every error that hdmea raises on purpose.
+
+One root, a handful of kinds. Each kind also inherits the builtin that fits, so that
+``except FileNotFoundError`` or ``except ValueError`` work as a user expects. A message
+says what is wrong, where (file, key, unit), what was found and what to do.
+"""
+
+
+class HdmeaError(Exception):
+    """Root of all errors that hdmea raises on purpose."""
+
+    def __str__(self) -> str:
+        # KeyError shows the repr of its message, OSError may show a tuple; all of ours read alike.
+        return str(self.args[0]) if self.args else ""
+
+
+class ParameterError(HdmeaError, ValueError):
+    """A parameter, a setting or a combination of them cannot be used."""
+
+
+class UnknownNameError(HdmeaError, KeyError):
+    """A feature, playlist, movie, unit or step of that name is not known; the known ones are listed."""
+
+
+class FileMissingError(HdmeaError, FileNotFoundError):
+    """A file or folder that was named does not exist."""
+
+
+class OutputExistsError(HdmeaError, FileExistsError):
+    """The output exists and may not be replaced (``overwrite=False``)."""
+
+
+class OutputWriteError(HdmeaError, OSError):
+    """A file could not be written; ``errno`` and ``filename`` tell why and which. The old file is whole."""
+
+
+class RecordingFileError(HdmeaError, OSError):
+    """A .cmcr or .cmtr file is damaged, of another kind, or does not fit its partner."""
+
+
+class SessionFileError(HdmeaError, OSError):
+    """A session file is damaged, of another kind, or of an unknown version."""
+
+
+class StimulusError(HdmeaError, ValueError):
+    """Frame clock, playlist, movie and recording do not fit together."""
+
+
+class MissingDataError(HdmeaError, LookupError):
+    """What a step needs is neither in the session nor can another step bring it."""
+
+
+class FeatureOutputError(HdmeaError, TypeError):
+    """A feature returned something else than it declares."""
+
+
+class StaleSessionError(HdmeaError, RuntimeError):
+    """The session's file was changed by somebody else since the session read or wrote it."""
