@@ -1,0 +1,259 @@
+"""The one way in which hdmea writes an HDF5 file: whole or not at all.
+
+A hidden file is written in the folder of the final one, synced, and renamed over it. HDF5
+writes through a small file object: when the disk fails, HDF5 1.14 and 2.0 may crash the
+interpreter while they clean up, so the object remembers the first error, lets HDF5 close in
+order, and the error is raised after that with its errno and the path.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import secrets
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import h5py
+
+from hdmea.errors import FileMissingError, OutputExistsError, OutputWriteError
+
+_SUFFIX = ".partial"
+
+
+class RememberingFile:
+    """A file for h5py's ``fileobj`` driver that remembers its first error instead of raising it."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.error: OSError | None = None
+        self._descriptor = descriptor
+        self._position = 0
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Move to a place of the file."""
+        if whence == os.SEEK_END:
+            offset += os.fstat(self._descriptor).st_size
+        elif whence == os.SEEK_CUR:
+            offset += self._position
+        self._position = offset
+        return offset
+
+    def tell(self) -> int:
+        """Place of the next read or write."""
+        return self._position
+
+    def read(self, size: int) -> bytes:
+        """Bytes from the current place; h5py asks for this method to know a file object."""
+        buffer = bytearray(size)
+        self.readinto(memoryview(buffer))
+        return bytes(buffer)
+
+    def readinto(self, buffer: memoryview) -> int:
+        """Fill the buffer; what lies beyond the end (after a failed write) reads as zeros."""
+        view = memoryview(buffer).cast("B")
+        data = os.pread(self._descriptor, len(view), self._position)
+        view[: len(data)] = data
+        view[len(data) :] = bytes(len(view) - len(data))
+        self._position += len(view)
+        return len(view)
+
+    def write(self, buffer: memoryview) -> int:
+        """Write all of the buffer, unless an earlier write has failed."""
+        view = memoryview(buffer).cast("B")
+        written = 0
+        try:
+            while self.error is None and written < len(view):
+                written += os.pwrite(self._descriptor, view[written:], self._position + written)
+        except OSError as error:
+            self.error = error
+        self._position += len(view)
+        return len(view)
+
+    def truncate(self, size: int | None = None) -> int:
+        """Set the length of the file."""
+        size = self._position if size is None else size
+        try:
+            if self.error is None:
+                os.ftruncate(self._descriptor, size)
+        except OSError as error:
+            self.error = error
+        return size
+
+    def flush(self) -> None:
+        """Nothing is held back, so there is nothing to do; the sync comes once, at the end."""
+
+
+@contextmanager
+def atomic_hdf5(
+    path: Path, *, overwrite: bool = True, expected_bytes: int = 0
+) -> Iterator[h5py.File]:
+    """Write an HDF5 file that appears under its name only when it is whole and on disk.
+
+    Parameters
+    ----------
+    path
+        The final name. Its folder is made if it is missing.
+    overwrite
+        Whether a file of that name may be replaced.
+    expected_bytes
+        Refuse at once when the file system has less room than this.
+
+    Raises
+    ------
+    OutputExistsError
+        If the file exists and may not be replaced (also when another process makes it meanwhile).
+    OutputWriteError
+        If it cannot be written, with ``errno`` and ``filename``; an old file is as it was.
+    """
+    path = Path(path)
+    if not overwrite and path.exists():
+        raise _exists(path)
+    with _named_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sweep(path.parent)
+        if shutil.disk_usage(path.parent).free < expected_bytes:
+            raise OSError(
+                errno.ENOSPC, f"{os.strerror(errno.ENOSPC)}: {expected_bytes} bytes are needed"
+            )
+        partial = path.with_name(_partial_name(path.name))
+        descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    try:
+        with _named_errors(path):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        target = RememberingFile(descriptor)
+        try:
+            with h5py.File(target, "w") as file:
+                yield file
+        except Exception:
+            # h5py's own error tells less than the system's that caused it, which is raised below
+            if target.error is None:
+                raise
+        with _named_errors(path):
+            if target.error is not None:
+                raise target.error
+            os.fsync(descriptor)
+            _publish(partial, path, overwrite)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            partial.unlink()
+        raise
+    finally:
+        os.close(descriptor)
+
+
+def publish_link(source: Path, path: Path) -> None:
+    """Give a whole, immutable file a second name, atomically; the first one stays.
+
+    Raises
+    ------
+    OutputWriteError
+        Where the file system does not link.
+    """
+    with _named_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(_partial_name(path.name))
+        os.link(source, partial)
+        partial.replace(path)
+        # rename does nothing when both names are already links to one file
+        with suppress(FileNotFoundError):
+            partial.unlink()
+        _sync_folder(path.parent)
+
+
+def sweep(folder: Path) -> list[Path]:
+    """Remove what killed writers left in a folder; return what was removed.
+
+    A stray is a hidden partial file of this host whose process is gone and that nobody locks.
+    """
+    removed = []
+    host = _host()
+    for stray in folder.glob(f".*.{host}.*{_SUFFIX}"):
+        pid = stray.name.removesuffix(_SUFFIX).split(".")[-2]
+        if not pid.isdecimal() or _is_running(int(pid)):
+            continue
+        with suppress(OSError):  # somebody else sweeps too, or the file is not ours to remove
+            descriptor = os.open(stray, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                stray.unlink()
+                removed.append(stray)
+            finally:
+                os.close(descriptor)
+    return removed
+
+
+def require_file(path: Path, what: str) -> Path:
+    """The path, if a file is there.
+
+    Raises
+    ------
+    FileMissingError
+        If nothing is there.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileMissingError(f"{what} not found: {path}")
+    return path
+
+
+def _partial_name(name: str) -> str:
+    # a hidden name is longer than the final one, which may be as long as the system allows
+    return f".{name[:100]}.{_host()}.{os.getpid()}.{secrets.token_hex(4)}{_SUFFIX}"
+
+
+def _host() -> str:
+    return socket.gethostname().replace(".", "-") or "localhost"
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _publish(partial: Path, path: Path, overwrite: bool) -> None:
+    if overwrite:
+        partial.replace(path)
+    else:
+        try:
+            os.link(partial, path)
+        except FileExistsError as error:
+            raise _exists(path) from error
+        partial.unlink()
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _exists(path: Path) -> OutputExistsError:
+    return OutputExistsError(f"{path} exists already; choose another path or allow overwrite=True")
+
+
+@contextmanager
+def _named_errors(path: Path) -> Iterator[None]:
+    """Turn an error of the system into one that names the file that could not be written."""
+    try:
+        yield
+    except (OutputExistsError, OutputWriteError):
+        raise
+    except OSError as error:
+        named = OutputWriteError(
+            f"could not write {path}: {error.strerror or error}; a file that was there before is unchanged"
+        )
+        named.errno = error.errno
+        named.filename = str(path)
+        raise named from error

@@ -1,0 +1,245 @@
+"""Writing a session file: contributions, their provenance, and the manifest over all of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from hdmea import __version__
+from hdmea.arrays import Array, Variable, text
+from hdmea.contribution import Contribution
+from hdmea.digest import (
+    VariableDigest,
+    canonical_json,
+    content_digest,
+    digest_variable,
+    dtype_name,
+    encode,
+    sha256_json,
+    split_rows,
+)
+from hdmea.errors import ParameterError
+from hdmea.store import format as fmt
+from hdmea.store.atomic import atomic_hdf5
+
+_SPARE_BYTES = 2**20
+
+
+def write_session_file(
+    path: Path,
+    contributions: Sequence[Contribution],
+    header: Mapping[str, Any],
+    *,
+    kind: str = "session",
+    overwrite: bool = True,
+) -> str:
+    """Write contributions as one session file, atomically.
+
+    Parameters
+    ----------
+    path
+        The final name.
+    contributions
+        What the file is to hold; no two may have a variable of the same path.
+    header
+        Plain values about the session; ``header["pending"]`` is part of the content digest.
+    kind
+        ``session``, ``checkpoint`` or ``part``.
+    overwrite
+        Whether an existing file may be replaced.
+
+    Returns
+    -------
+    str
+        The content digest.
+
+    Raises
+    ------
+    OutputExistsError, OutputWriteError
+        See `hdmea.store.atomic.atomic_hdf5`.
+    """
+    _refuse_clashes(contributions)
+    expected = sum(v.nbytes for c in contributions for v in c.variables.values()) + _SPARE_BYTES
+    with atomic_hdf5(path, overwrite=overwrite, expected_bytes=expected) as file:
+        entries = []
+        for contribution in sorted(contributions, key=lambda c: c.name):
+            for name in sorted(contribution.variables):
+                digest = contribution.digest(name)
+                entries.append(
+                    _write(file, name, contribution.variables[name], digest, contribution.name)
+                )
+        for name, variable in _provenance(contributions, header).items():
+            entries.append(_write(file, name, variable, digest_variable(variable, name), ""))
+        content = content_digest(
+            {c.name: (c.key, c.roots()) for c in contributions}, header.get("pending", {})
+        )
+        manifest_digest = _write_manifest(file, entries, kind, content)
+        attributes = {
+            "format": fmt.FORMAT,
+            "format_version": fmt.FORMAT_VERSION,
+            "kind": kind,
+            "content_digest": content,
+            "manifest_digest": manifest_digest,
+            "hdmea_version": __version__,
+        }
+        for name, value in attributes.items():
+            _set_attribute(file, name, value)
+    return content
+
+
+def manifest_digest(columns: Mapping[str, Array], kind: str, content: str) -> str:
+    """Digest over the manifest's own columns, the file's kind and its content digest."""
+    head = {
+        "format": fmt.FORMAT,
+        "version": fmt.FORMAT_VERSION,
+        "kind": kind,
+        "content": content,
+        "columns": {
+            name: hashlib.sha256(np.ascontiguousarray(column).tobytes()).hexdigest()
+            for name, column in columns.items()
+        },
+    }
+    return sha256_json(head)
+
+
+def attributes_digest(unit: str, dims: str, description: str) -> str:
+    """Digest over the attributes of one dataset."""
+    return sha256_json({"unit": unit, "dims": dims, "description": description})
+
+
+def _refuse_clashes(contributions: Sequence[Contribution]) -> None:
+    owner: dict[str, str] = {}
+    for contribution in contributions:
+        for path in contribution.variables:
+            if path in owner:
+                raise ParameterError(
+                    f"both {owner[path]!r} and {contribution.name!r} bring {path!r}; "
+                    "a session holds each variable once"
+                )
+            owner[path] = contribution.name
+
+
+def _write(
+    file: h5py.File, path: str, variable: Variable, digest: VariableDigest, contribution: str
+) -> fmt.Entry:
+    dims = ",".join(variable.dims)
+    if len(variable.dims) != len(digest.shape):
+        raise ParameterError(
+            f"{path}: {len(digest.shape)} axes of shape {digest.shape}, but dims are {variable.dims}"
+        )
+    dataset = file.create_dataset(
+        path, shape=digest.shape, dtype=fmt.stored_dtype(digest.dtype), track_times=False
+    )
+    if not digest.shape:
+        dataset[()] = _typed(encode(variable.values, path), dataset.dtype)
+    else:
+        for rows, block in _blocks(variable, digest, path):
+            dataset[rows] = _typed(block, dataset.dtype)
+    _set_attribute(dataset, "unit", variable.unit)
+    _set_attribute(dataset, "dims", dims)
+    _set_attribute(dataset, "description", variable.description)
+    return fmt.Entry(
+        path=path,
+        contribution=contribution,
+        dtype=digest.dtype,
+        shape=digest.shape,
+        root=digest.root,
+        attributes=attributes_digest(variable.unit, dims, variable.description),
+        rows_per_block=digest.rows_per_block,
+        blocks=digest.blocks,
+    )
+
+
+def _blocks(variable: Variable, digest: VariableDigest, path: str) -> Iterator[tuple[slice, Array]]:
+    """The variable's rows as they are stored; a lazy array passes through block by block."""
+    if not variable.in_memory:
+        for rows in split_rows(digest.shape, digest.rows_per_block):
+            yield rows, encode(variable.data[rows], path)
+    elif digest.shape[0]:
+        yield slice(0, digest.shape[0]), encode(variable.values, path)
+
+
+def _typed(block: Array, dtype: np.dtype[Any]) -> Array:
+    """The block in the dataset's own type: as wide as the whole column, and marked as UTF-8."""
+    return block.astype(dtype) if block.dtype.kind == "S" else block
+
+
+def _set_attribute(target: h5py.HLObject, name: str, value: str | int) -> None:
+    """Set an attribute as fixed-length UTF-8 or a 64-bit integer: what every viewer reads."""
+    if isinstance(value, str):
+        encoded = value.encode("utf-8")
+        dtype = h5py.string_dtype("utf-8", max(len(encoded), 1))
+        target.attrs.create(name, np.array(encoded, dtype=dtype))
+    else:
+        target.attrs.create(name, np.int64(value))
+
+
+def _provenance(
+    contributions: Sequence[Contribution], header: Mapping[str, Any]
+) -> dict[str, Variable]:
+    rows = [
+        (
+            c.name,
+            c.recipe.step,
+            c.recipe.version,
+            c.key,
+            canonical_json(dict(c.recipe.parameters)),
+            canonical_json(dict(c.recipe.inputs)),
+            canonical_json(dict(c.recipe.parents)),
+            canonical_json(dict(c.run)),
+        )
+        for c in contributions
+    ]
+    meanings = (
+        "contribution, in the order in which they were made",
+        "step that made it",
+        "version of the step's definition",
+        "sha256 of the recipe: equal keys mean equal results",
+        "parameters that affect the result, JSON",
+        "digests of the input files, JSON",
+        "keys of the contributions it was made from, JSON",
+        "the run that made it (not part of the content), JSON",
+    )
+    variables = {}
+    for i, (name, meaning) in enumerate(zip(fmt.PROVENANCE_COLUMNS, meanings, strict=True)):
+        values = [row[i] for row in rows]
+        data = (
+            np.array(values, dtype=np.int64)
+            if name == "version"
+            else fmt.text_column(map(str, values))
+        )
+        unit = "1" if name == "version" else ""
+        variables[f"provenance/{name}"] = Variable(data, unit, ("contribution",), meaning)
+    variables[fmt.HEADER_PATH] = text(
+        canonical_json(dict(header)), "about the session itself, JSON"
+    )
+    return variables
+
+
+def _write_manifest(file: h5py.File, entries: Sequence[fmt.Entry], kind: str, content: str) -> str:
+    columns: dict[str, Array] = {
+        "path": fmt.text_column(e.path for e in entries),
+        "contribution": fmt.text_column(e.contribution for e in entries),
+        "dtype": fmt.text_column(e.dtype for e in entries),
+        "shape": fmt.text_column(",".join(map(str, e.shape)) for e in entries),
+        "root": fmt.text_column(e.root for e in entries),
+        "attributes": fmt.text_column(e.attributes for e in entries),
+        "rows_per_block": np.array([e.rows_per_block for e in entries], dtype=np.int64),
+        "n_blocks": np.array([len(e.blocks) for e in entries], dtype=np.int64),
+        fmt.MANIFEST_BLOCKS: np.frombuffer(
+            b"".join(b for e in entries for b in e.blocks), dtype=np.uint8
+        ).reshape(-1, 32),
+    }
+    stored = {name: encode(column, f"manifest/{name}") for name, column in columns.items()}
+    group = file.create_group("manifest")
+    for name, column in stored.items():
+        dtype = fmt.stored_dtype(dtype_name(column.dtype))
+        dataset = group.create_dataset(name, column.shape, dtype, track_times=False)
+        if column.size:
+            dataset[...] = _typed(column, dtype)
+    return manifest_digest(stored, kind, content)
