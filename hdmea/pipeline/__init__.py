@@ -1,0 +1,29 @@
+"""The public face: the names that a user imports. No logic of its own."""
+
+from hdmea.session import PipelineSession, SaveState, create_session
+from hdmea.steps.functions import StepFunction
+from hdmea.steps.registry import STEPS
+from hdmea.steps.running import StepResult, assemble, run_part, run_recording
+from hdmea.store.verify import verify
+
+load_recording = StepFunction(STEPS["load_recording"])
+add_section_time = StepFunction(STEPS["add_section_time"])
+section_spike_times = StepFunction(STEPS["section_spike_times"])
+extract_features = StepFunction(STEPS["extract_features"])
+compute_sta = StepFunction(STEPS["compute_sta"])
+
+__all__ = [
+    "PipelineSession",
+    "SaveState",
+    "StepResult",
+    "add_section_time",
+    "assemble",
+    "compute_sta",
+    "create_session",
+    "extract_features",
+    "load_recording",
+    "run_part",
+    "run_recording",
+    "section_spike_times",
+    "verify",
+]

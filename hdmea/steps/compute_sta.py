@@ -1,0 +1,149 @@
+"""Spike-triggered averages: one contribution per noise movie."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from pydantic import Field, field_validator
+
+from hdmea.arrays import Variable, Variables, text
+from hdmea.errors import StimulusError, UnknownNameError
+from hdmea.session import PipelineSession
+from hdmea.steps.inputs import spike_trains
+from hdmea.steps.library import stimulus_library
+from hdmea.steps.step import HARMLESS, Step, StepParameters, Task
+
+if TYPE_CHECKING:
+    from hdmea.stimulus.library import Movie
+
+
+class ComputeStaParameters(StepParameters):
+    """Which frames before a spike are averaged, over which presentations."""
+
+    cover_range: tuple[int, int] = Field(
+        default=(-60, 0),
+        description="display frames relative to the spike's, last exclusive: (-60, 0) ends with the "
+        "frame before the spike's",
+    )
+    stimulus: str | None = Field(
+        default=None, description="name of one movie; default: every noise movie"
+    )
+    occurrences: Literal["all", "first"] = Field(
+        default="all", description="presentations of the movie that contribute"
+    )
+    z: bool = Field(default=True, description="compute z scores over stimulus refreshes as well")
+    threads: int = Field(
+        default=1, ge=1, description="threads to compute with", json_schema_extra=HARMLESS
+    )
+
+    @field_validator("cover_range")
+    @classmethod
+    def _is_a_range(cls, value: tuple[int, int]) -> tuple[int, int]:
+        if value[0] >= value[1]:
+            raise ValueError("the first frame must lie before the last, e.g. (-60, 0)")
+        return value
+
+
+def _tasks(session: PipelineSession, parameters: ComputeStaParameters) -> Iterable[Task]:
+    movies = session.values("stimulus/sections/movie")
+    kinds = session.values("stimulus/sections/kind")
+    if parameters.stimulus is not None:
+        if parameters.stimulus not in movies:
+            raise UnknownNameError(
+                f"movie {parameters.stimulus!r} was not shown in {session.dataset_id!r}; "
+                f"shown: {', '.join(dict.fromkeys(map(str, movies))) or 'none'}"
+            )
+        names = [parameters.stimulus]
+    else:
+        names = list(dict.fromkeys(map(str, movies[kinds == "noise"])))
+    own = parameters.affecting()
+    del own["stimulus"]  # the contribution's name says it
+    parents = ("load_recording", "add_section_time")
+    if not names:
+        session.warn(f"{session.dataset_id}: no noise movie was shown, so there is no STA")
+        yield Task("sta", _not_applicable, own, parents)
+        return
+    library = stimulus_library(session)
+    for name in names:
+        movie = library.movie(name)
+        yield Task(
+            name=f"sta.{name}",
+            compute=lambda movie=movie: _average(session, parameters, movie),
+            parameters=own,
+            parents=parents,
+            inputs={"movie": movie.digest()},
+        )
+
+
+def _not_applicable() -> Variables:
+    return {"sta/not_applicable": text("stimulus_not_played", "why there is no STA")}
+
+
+def _average(session: PipelineSession, parameters: ComputeStaParameters, movie: Movie) -> Variables:
+    from hdmea.kernels.sta import spike_triggered_average
+
+    if movie.frames_path is None:
+        raise StimulusError(
+            f"{movie.name} has no {movie.name}.npy in the stimulus library; its frames are needed for the STA"
+        )
+    starts = _presentations(session, movie, parameters.occurrences)
+    trains = spike_trains(session, "compute_sta")
+    frame_times = session.values("stimulus/frame_times")
+    counts = [
+        trains.count_in_bins(frame_times[start : start + movie.length_frames + 1])
+        for start in starts
+    ]
+    result = spike_triggered_average(
+        counts,
+        movie.frames(),
+        parameters.cover_range,
+        with_z=parameters.z,
+        threads=parameters.threads,
+    )
+    group = f"sta/{movie.name}"
+    dims = ("unit", "lag", "y", "x")
+    variables = {
+        f"{group}/sta": Variable(
+            result.mean, "movie value", dims, "mean of the movie before a spike"
+        ),
+        f"{group}/lags": Variable(
+            result.lags, "frame", ("lag",), "display frames relative to the spike's"
+        ),
+        f"{group}/n_spikes": Variable(result.n_spikes, "1", ("unit",), "spikes that were averaged"),
+        f"{group}/n_excluded": Variable(
+            result.n_excluded,
+            "1",
+            ("unit",),
+            "spikes left out because their window leaves the movie",
+        ),
+    }
+    if result.z is not None:
+        variables[f"{group}/z"] = Variable(
+            result.z, "1", dims, "z score of the STA over stimulus refreshes, per pixel and lag"
+        )
+    return variables
+
+
+def _presentations(session: PipelineSession, movie: Movie, occurrences: str) -> Sequence[int]:
+    shown = session.values("stimulus/sections/movie") == movie.name
+    starts = session.values("stimulus/sections/content_start_frame")[shown]
+    chosen = starts[:1] if occurrences == "first" else starts
+    return [int(start) for start in np.asarray(chosen)]
+
+
+COMPUTE_STA = Step(
+    name="compute_sta",
+    version=1,
+    parameters=ComputeStaParameters,
+    tasks=_tasks,
+    needs=("load_recording", "add_section_time"),
+    adds=("sta",),
+    places=("stimuli_dir",),
+    doc="""Average the noise movie before each unit's spikes.
+
+Stored are the raw mean (float32; exact for integer movies), the number of spikes used and left
+out, and a z score per pixel and lag over the movie's refreshes. Units without spikes have NaN.
+""",
+)

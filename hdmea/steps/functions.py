@@ -1,0 +1,191 @@
+"""Steps as functions for users: immediate on a file, or deferred on a session.
+
+This is the only place that knows the difference.
+"""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any, Generic, TypeVar, overload
+
+from hdmea.errors import ParameterError
+from hdmea.session import PipelineSession, create_session
+from hdmea.steps.running import StepResult, publish, run
+from hdmea.steps.step import Step, StepParameters
+
+P = TypeVar("P", bound=StepParameters)
+
+_CREATION = ("dataset_id", "output_dir")
+
+
+class StepFunction(Generic[P]):
+    """A step as a user calls it, made from its declaration.
+
+    With ``session=`` it works on the session in memory and returns it. Without, it opens the file
+    at ``hdf5_path`` (a step that creates: the recording's files), runs, writes the whole file
+    atomically to ``output_path`` or in place, and returns a `StepResult`.
+    """
+
+    def __init__(self, step: Step[P]) -> None:
+        self.step = step
+        self.__name__ = self.__qualname__ = step.name
+        self.__module__ = "hdmea.pipeline"
+        self.__doc__ = _documentation(step)
+        self.__signature__ = _signature(step)
+
+    def __repr__(self) -> str:
+        return f"<step {self.step.name}{self.__signature__}>"
+
+    @overload
+    def __call__(
+        self, *args: Any, session: PipelineSession, output_path: None = None, **values: Any
+    ) -> PipelineSession: ...
+    @overload
+    def __call__(
+        self,
+        *args: Any,
+        session: None = None,
+        output_path: str | Path | None = None,
+        **values: Any,
+    ) -> StepResult: ...
+    def __call__(
+        self,
+        *args: Any,
+        session: PipelineSession | None = None,
+        output_path: str | Path | None = None,
+        **values: Any,
+    ) -> PipelineSession | StepResult:
+        values = self._named(args, values)
+        hdf5_path = values.pop("hdf5_path", None)
+        places = {name: values.pop(name) for name in self.step.places if name in values}
+        creation = {
+            name: values.pop(name) for name in _CREATION if self.step.creates and name in values
+        }
+        parameters = self.step.parse(values)
+        if session is not None:
+            self._refuse_in_memory(hdf5_path=hdf5_path, output_path=output_path, **creation)
+            session.set_places(**places)
+            run(self.step, session, parameters)
+            return session
+        opened = self._open(hdf5_path, places, creation)
+        opened.set_places(**places)
+        run(self.step, opened, parameters)
+        return publish(opened, output_path if output_path is not None else hdf5_path)
+
+    def _named(self, args: tuple[Any, ...], values: dict[str, Any]) -> dict[str, Any]:
+        names = [
+            n for n, p in self.__signature__.parameters.items() if p.kind is p.POSITIONAL_OR_KEYWORD
+        ]
+        if len(args) > len(names):
+            raise ParameterError(
+                f"{self.step.name} takes {', '.join(names)} by position; name the others"
+            )
+        twice = set(names[: len(args)]) & set(values)
+        if twice:
+            raise ParameterError(f"{self.step.name}: {', '.join(sorted(twice))} is given twice")
+        return values | dict(zip(names, args, strict=False))
+
+    def _refuse_in_memory(self, **values: Any) -> None:
+        given = [name for name, value in values.items() if value is not None]
+        if given:
+            raise ParameterError(
+                f"{self.step.name}: {', '.join(given)} and session= exclude each other; "
+                "a session in memory is written by session.save()"
+            )
+
+    def _open(
+        self, hdf5_path: str | Path | None, places: dict[str, Any], creation: dict[str, Any]
+    ) -> PipelineSession:
+        if self.step.creates:
+            return create_session(**{k: v for k, v in creation.items() if v is not None}, **places)
+        if hdf5_path is None:
+            raise ParameterError(
+                f"{self.step.name} needs hdf5_path= (a session file) or session= (a session)"
+            )
+        return PipelineSession.load(hdf5_path)
+
+
+def _signature(step: Step[Any]) -> inspect.Signature:
+    def by_name(name: str, default: Any, annotation: Any) -> inspect.Parameter:
+        return inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
+        )
+
+    def by_place(name: str) -> inspect.Parameter:
+        return inspect.Parameter(
+            name,
+            inspect.Parameter.POSITIONAL_OR_KEYWORD,
+            default=None,
+            annotation="str | Path | None",
+        )
+
+    fields = step.parameters.model_fields
+    own = [
+        by_name(
+            n,
+            inspect.Parameter.empty
+            if i.is_required()
+            else i.get_default(call_default_factory=True),
+            i.annotation,
+        )
+        for n, i in fields.items()
+    ]
+    if step.creates:
+        first = [by_place(name) for name in step.places]
+        own += [
+            by_name("dataset_id", None, "str | None"),
+            by_name("output_dir", None, "str | Path | None"),
+        ]
+    else:
+        first = [by_place("hdf5_path")]
+        own += [by_name(name, None, "str | Path | None") for name in step.places]
+    own += [
+        by_name("session", None, "PipelineSession | None"),
+        by_name("output_path", None, "str | Path | None"),
+    ]
+    return inspect.Signature([*first, *own], return_annotation="PipelineSession | StepResult")
+
+
+def _documentation(step: Step[Any]) -> str:
+    """numpydoc text of the public function, from the declaration."""
+    lines = [step.doc.strip(), "", "Parameters", "----------"]
+    if not step.creates:
+        lines += ["hdf5_path", "    Session file to work on (immediate)."]
+    lines += [line for name in step.places for line in (name, f"    {_PLACE_MEANINGS[name]}")]
+    for name, info in step.parameters.model_fields.items():
+        lines += [name, f"    {info.description}"]
+    if step.creates:
+        lines += ["dataset_id", "    Name of the recording; default from the file's name."]
+        lines += [
+            "output_dir",
+            "    Folder of the file written (immediate); default ``artifacts``.",
+        ]
+    lines += [
+        "session",
+        "    Session in memory to work on (deferred).",
+        "output_path",
+        "    File to write instead (immediate).",
+        "",
+        "Returns",
+        "-------",
+        "PipelineSession or StepResult",
+        "    The session given, or what was written.",
+        "",
+        "Raises",
+        "------",
+        "ParameterError",
+        "    If a parameter cannot be used.",
+        "MissingDataError",
+        f"    If {' or '.join(step.needs) or 'the input files'} is missing.",
+        "StaleSessionError",
+        "    If the session's file was changed by somebody else.",
+    ]
+    return "\n".join(lines)
+
+
+_PLACE_MEANINGS = {
+    "cmcr_path": "The recording's raw file.",
+    "cmtr_path": "The recording's spike-sorted file.",
+    "stimuli_dir": "Folder of the stimulus library; default: the session's, else ``HDMEA_STIMULI``.",
+}

@@ -1,0 +1,251 @@
+"""Load a recording: units and spikes from the .cmtr, light reference and frame clock from the .cmcr."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from hdmea.arrays import Variable, Variables, scalar, text
+from hdmea.errors import MissingDataError, RecordingFileError
+from hdmea.session import PipelineSession
+from hdmea.steps.step import HARMLESS, Step, StepParameters, Task
+from hdmea.stimulus.clock import FrameClockParams
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hdmea.mcs import CmcrFile, Sorting
+
+
+class LoadRecordingParameters(StepParameters):
+    """How a recording is read."""
+
+    frame_clock: FrameClockParams = Field(
+        default_factory=FrameClockParams, description="how the display's frames are found"
+    )
+    electrode_pitch_um: float | None = Field(
+        default=None,
+        gt=0,
+        description="distance of neighbouring electrodes; gives x_um and y_um of each unit, "
+        "which are left out where it is not known",
+    )
+    probe: Literal["error", "warn", "off"] = Field(
+        default="error",
+        description="compare with what McsPyDataTools reads, in a process of its own, first",
+        json_schema_extra=HARMLESS,
+    )
+    pair_check: Literal["error", "warn"] = Field(
+        default="error",
+        description="what to do when the .cmtr says that it belongs to another .cmcr",
+        json_schema_extra=HARMLESS,
+    )
+
+
+def _tasks(session: PipelineSession, parameters: LoadRecordingParameters) -> Iterable[Task]:
+    from hdmea.mcs import file_digest
+
+    paths = {"cmcr": session.cmcr_path, "cmtr": session.cmtr_path}
+    given = {role: path for role, path in paths.items() if path is not None}
+    if not given:
+        raise MissingDataError(
+            f"session {session.dataset_id!r} has no files; give cmcr_path=, cmtr_path= or both"
+        )
+    digests = {role: file_digest(path) for role, path in given.items()}
+    yield Task(
+        name="load_recording",
+        compute=lambda: _load(session, parameters, digests),
+        parameters={"dataset_id": session.dataset_id, **parameters.affecting()},
+        inputs={role: digest.sha256 for role, digest in digests.items()},
+    )
+
+
+def _load(
+    session: PipelineSession, parameters: LoadRecordingParameters, digests: dict[str, Any]
+) -> Variables:
+    from hdmea.mcs import check_pair, open_cmcr, probe_pair, read_cmtr
+
+    cmcr_path, cmtr_path = session.cmcr_path, session.cmtr_path
+    if parameters.probe != "off":
+        try:
+            probe_pair(cmcr_path, cmtr_path)
+        except RecordingFileError as error:
+            if parameters.probe == "error":
+                raise
+            session.warn(f"probe: {error}")
+    variables: dict[str, Variable] = {
+        "recording/dataset_id": text(session.dataset_id, "name of the recording")
+    }
+    variables |= _sources({"cmcr": cmcr_path, "cmtr": cmtr_path}, digests)
+    sorting = read_cmtr(cmtr_path) if cmtr_path is not None else None
+    if cmcr_path is not None:
+        with open_cmcr(cmcr_path) as cmcr:
+            if sorting is not None:
+                _check_pair(session, check_pair(sorting, cmcr), parameters.pair_check)
+            variables |= _recording(cmcr.info)
+            variables |= _light_reference(cmcr, parameters.frame_clock)
+    if sorting is not None:
+        if cmcr_path is None:
+            variables |= _recording(sorting.info)
+        variables |= _units(sorting, parameters.electrode_pitch_um)
+    return variables
+
+
+def _check_pair(session: PipelineSession, disagreements: list[str], mode: str) -> None:
+    if disagreements and mode == "error":
+        raise RecordingFileError(
+            f"{session.cmtr_path} and {session.cmcr_path} are not a pair: {'; '.join(disagreements)}. "
+            "Give the files that belong together, or set pair_check='warn' if they really do"
+        )
+    for disagreement in disagreements:
+        session.warn(f"pair check: {disagreement}")
+
+
+def _sources(paths: dict[str, Path | None], digests: dict[str, Any]) -> Variables:
+    roles = [role for role in sorted(paths) if paths[role] is not None]
+    names = [paths[role].name for role in roles]  # type: ignore[union-attr]  # roles are those given
+
+    def column(values: list[Any], unit: str, meaning: str) -> Variable:
+        return Variable(np.array(values), unit, ("source",), meaning)
+
+    return {
+        "recording/sources/role": column(roles, "", "what the file is"),
+        "recording/sources/name": column(names, "", "name of the file"),
+        "recording/sources/size": column(
+            [digests[r].size for r in roles], "byte", "size of the file"
+        ),
+        "recording/sources/sha256": column(
+            [digests[r].sha256 for r in roles], "", "digest of the file"
+        ),
+        "recording/sources/method": column(
+            [digests[r].method for r in roles],
+            "",
+            "whether the digest covers the full file or samples of it",
+        ),
+    }
+
+
+def _recording(info: Any) -> Variables:
+    return {
+        "recording/duration_s": scalar(info.duration_s, "s", "length of the recording"),
+        "recording/started_at": text(
+            info.started_at, "begin of the recording, as the instrument wrote it"
+        ),
+        "recording/program": text(
+            f"{info.program} {info.program_version}".strip(), "software that recorded"
+        ),
+    }
+
+
+def _light_reference(cmcr: CmcrFile, parameters: FrameClockParams) -> Variables:
+    """Frame clock and photodiode from the analog stream."""
+    from hdmea.stimulus.clock import block_means, detect_pulses, frame_clock
+
+    if not cmcr.analog:
+        return {
+            "stimulus/clock/missing": text(
+                f"{cmcr.path.name} has no analog stream", "why there is no frame clock"
+            )
+        }
+    stream = cmcr.analog[0]
+    for name in ("row", "photodiode_row"):
+        row = getattr(parameters, name)
+        if row is not None and row >= stream.n_channels:
+            raise RecordingFileError(
+                f"{cmcr.path}: frame_clock.{name} is {row}, but the analog stream has {stream.n_channels} "
+                f"channels (0 to {stream.n_channels - 1})"
+            )
+    pulses = detect_pulses(lambda: stream.blocks(parameters.row), parameters.height)
+    clock = frame_clock(pulses, stream.rate_hz, stream.t0_s, parameters)
+    variables: dict[str, Variable] = {
+        "recording/sampling_rate_hz": scalar(
+            stream.rate_hz, "Hz", "sampling rate of the analog stream"
+        ),
+        "stimulus/frame_times": Variable(
+            clock.times_s, "s", ("frame",), "onset of each display frame"
+        ),
+        "stimulus/clock/median_interval_s": scalar(
+            clock.median_interval_s, "s", "median frame interval"
+        ),
+        "stimulus/clock/n_pulses": scalar(clock.n_pulses, "1", "pulses found"),
+        "stimulus/clock/n_dropped": scalar(clock.n_dropped, "1", "pulses dropped at the start"),
+        "stimulus/clock/irregular": Variable(
+            clock.irregular, "1", ("irregular",), "frames whose interval is not 0.5-1.5 medians"
+        ),
+    }
+    if parameters.photodiode_row is not None:
+        light, rate = block_means(
+            stream.blocks(parameters.photodiode_row), stream.n_samples, stream.rate_hz
+        )
+        variables["stimulus/photodiode"] = Variable(
+            light, "count", ("sample",), "photodiode, means of blocks of the analog stream"
+        )
+        variables["stimulus/photodiode_rate_hz"] = scalar(rate, "Hz", "sampling rate of photodiode")
+        variables["stimulus/photodiode_start_s"] = scalar(
+            stream.t0_s, "s", "time of its first sample"
+        )
+    return variables
+
+
+def _units(sorting: Sorting, pitch_um: float | None) -> Variables:
+    """Units, their places on the chip, the sorter's measures and the spike trains."""
+
+    def column(values: Any, unit: str, meaning: str) -> Variable:
+        return Variable(np.asarray(values), unit, ("unit",), meaning)
+
+    counts = np.diff(sorting.spike_times_index, prepend=0)
+    variables = {
+        "units/unit_id": column(sorting.unit_id, "1", "the sorter's number of the unit"),
+        "units/row": column(sorting.row, "1", "row of the unit's electrode, 1-based"),
+        "units/column": column(sorting.column, "1", "column of the unit's electrode, 1-based"),
+        "units/sensor_id": column(sorting.sensor_id, "1", "65 (column - 1) + row"),
+        "units/n_spikes": column(counts, "1", "spikes of the unit (included peaks)"),
+        "units/n_rejected_peaks": column(
+            sorting.n_rejected_peaks, "1", "peaks that the sorter marked as no spikes"
+        ),
+        "units/tags": column(
+            np.array(sorting.tags, dtype=np.str_) if sorting.tags else np.zeros(0, "U1"),
+            "",
+            "sorter's tags",
+        ),
+        "units/spike_times_index": column(
+            sorting.spike_times_index,
+            "1",
+            "end of the unit's spikes in spike_times; it begins where the one before ends",
+        ),
+        "units/spike_times": Variable(
+            sorting.spike_times_s,
+            "s",
+            ("spike",),
+            "spike times of all units, one unit after the other",
+        ),
+    }
+    for name, values in sorting.measures.items():
+        variables[f"units/{name}"] = column(values, "1", f"the sorter's measure {name}")
+    if pitch_um is not None:
+        variables["units/x_um"] = column(
+            (sorting.column - 1) * pitch_um, "um", "place on the chip along columns"
+        )
+        variables["units/y_um"] = column(
+            (sorting.row - 1) * pitch_um, "um", "place on the chip along rows"
+        )
+    return variables
+
+
+LOAD_RECORDING = Step(
+    name="load_recording",
+    version=1,
+    parameters=LoadRecordingParameters,
+    tasks=_tasks,
+    adds=("recording", "units", "stimulus"),
+    places=("cmcr_path", "cmtr_path"),
+    creates=True,
+    doc="""Load a recording's units, spikes and light reference.
+
+Units, spike trains (included peaks only) and the sorter's measures come from the .cmtr; frame
+clock and photodiode from the .cmcr's analog stream. Either file may come alone; what is missing
+is said by the step that needs it.
+""",
+)

@@ -1,0 +1,193 @@
+"""Running steps: one after the other on a session, as parts, or a whole recording."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hdmea.errors import MissingDataError, ParameterError
+from hdmea.session import PipelineSession, create_session
+from hdmea.steps.extract_features import complete_pending
+from hdmea.steps.registry import get_step
+from hdmea.steps.step import P, Step
+
+_log = logging.getLogger("hdmea")
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What was written: a whole file, and what it says."""
+
+    hdf5_path: Path
+    dataset_id: str
+    completed_steps: frozenset[str]
+    pending: dict[str, str]
+    warnings: tuple[str, ...]
+    content_digest: str
+
+
+def run(step: Step[P], session: PipelineSession, parameters: P) -> None:
+    """Run a step, then every pending feature that it made possible."""
+    step.run(session, parameters)
+    complete_pending(session)
+
+
+def publish(session: PipelineSession, path: str | Path | None) -> StepResult:
+    """Save a session and say what was written."""
+    target = session.save(path)
+    return StepResult(
+        hdf5_path=target,
+        dataset_id=session.dataset_id,
+        completed_steps=frozenset(session.completed_steps),
+        pending=session.pending,
+        warnings=tuple(session.warnings),
+        content_digest=session.content_digest,
+    )
+
+
+def run_recording(
+    steps: Mapping[str, Mapping[str, Any]],
+    output: str | Path,
+    *,
+    dataset_id: str | None = None,
+    cmcr_path: str | Path | None = None,
+    cmtr_path: str | Path | None = None,
+    stimuli_dir: str | Path | None = None,
+    work_dir: str | Path | None = None,
+    checkpoints: Mapping[str, str | Path] | None = None,
+    progress: bool = False,
+) -> StepResult:
+    """Process one recording in memory and save it once.
+
+    Parameters
+    ----------
+    steps
+        Parameters of each step by its name, in the order in which they are to run.
+    output
+        The session file.
+    dataset_id, cmcr_path, cmtr_path, stimuli_dir
+        As for `create_session`.
+    work_dir
+        Folder in which each step's result is kept as it is made: a run that is killed and
+        started again goes on where it was, and one with a changed parameter redoes only what
+        depends on it.
+    checkpoints
+        Files to write after the steps of these names.
+    progress
+        Show a line per step on standard error.
+
+    Returns
+    -------
+    StepResult
+
+    Raises
+    ------
+    MissingDataError
+        If a feature is still pending at the end.
+    HdmeaError
+        Any error of a step; what was done before is kept in ``work_dir``.
+    """
+    checkpoints = dict(checkpoints or {})
+    unknown = sorted(set(checkpoints) - set(steps))
+    if unknown:
+        raise ParameterError(
+            f"checkpoints are asked for after {', '.join(unknown)}, but the steps are: {', '.join(steps)}"
+        )
+    parsed = [(step := get_step(name), step.parse(values)) for name, values in steps.items()]
+    session = create_session(
+        dataset_id, cmcr_path=cmcr_path, cmtr_path=cmtr_path, stimuli_dir=stimuli_dir
+    )
+    if work_dir is not None:
+        session.use_work_folder(work_dir)
+    for step, parameters in _shown(parsed, session.dataset_id, progress):
+        run(step, session, parameters)
+        if step.name in checkpoints:
+            session.checkpoint(checkpoints[step.name], checkpoint_name=step.name)
+    require_nothing_pending(session)
+    return publish(session, output)
+
+
+def run_part(
+    step_name: str,
+    parameters: Mapping[str, Any],
+    output: str | Path,
+    *,
+    parts: Sequence[str | Path] = (),
+    dataset_id: str | None = None,
+    cmcr_path: str | Path | None = None,
+    cmtr_path: str | Path | None = None,
+    stimuli_dir: str | Path | None = None,
+) -> Path:
+    """Run one step on parts and write only what it adds, as a part.
+
+    Parameters
+    ----------
+    step_name, parameters
+        The step.
+    output
+        The part's file.
+    parts
+        The parts that it needs; none for a step that creates a session.
+    dataset_id, cmcr_path, cmtr_path, stimuli_dir
+        As for `create_session`, for a step that creates one.
+
+    Returns
+    -------
+    Path
+        The part.
+
+    Raises
+    ------
+    MissingDataError
+        If the parts lack what the step needs, so that something stays pending.
+    """
+    step = get_step(step_name)
+    if step.creates:
+        session = create_session(dataset_id, cmcr_path, cmtr_path, stimuli_dir=stimuli_dir)
+    else:
+        session = PipelineSession.from_parts(parts)
+        session.set_places(stimuli_dir=stimuli_dir)
+    before = set(session.contributions)
+    run(step, session, step.parse(parameters))
+    require_nothing_pending(session)
+    return session.save_part(output, [name for name in session.contributions if name not in before])
+
+
+def assemble(parts: Iterable[str | Path], output: str | Path) -> StepResult:
+    """Put the parts of one recording together as its session file.
+
+    Raises
+    ------
+    SessionFileError
+        If the parts do not belong together.
+    """
+    return publish(PipelineSession.from_parts(parts), output)
+
+
+def require_nothing_pending(session: PipelineSession) -> None:
+    """Make sure that every feature asked for was computed.
+
+    Raises
+    ------
+    MissingDataError
+        Naming what is pending and what it waits for.
+    """
+    if session.pending:
+        waiting = "; ".join(f"{name} waits for {what}" for name, what in session.pending.items())
+        raise MissingDataError(
+            f"{session.dataset_id}: {waiting}. Add the step, or leave the feature out"
+        )
+
+
+def _shown(
+    parsed: list[tuple[Step[Any], Any]], dataset_id: str, progress: bool
+) -> Iterable[tuple[Step[Any], Any]]:
+    if not progress:
+        return parsed
+    from tqdm import tqdm
+
+    bar = tqdm(parsed, desc=dataset_id, unit="step")
+    return bar

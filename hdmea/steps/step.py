@@ -1,0 +1,157 @@
+"""What a step is, and the one way in which it runs.
+
+A step is data: name, version, parameters, what it needs, what it adds, and a function that
+lists its tasks. A task is one contribution: a recipe, and how to compute it. Whether the session
+lives in memory only or is written after every step is nothing that a step knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from hdmea.arrays import Variables
+from hdmea.contribution import Recipe
+from hdmea.errors import MissingDataError, ParameterError
+from hdmea.session import PipelineSession
+
+
+class StepParameters(BaseModel):
+    """Parameters of a step: typed, described, unknown names refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=False)
+
+    def affecting(self) -> dict[str, Any]:
+        """The parameters that affect the result, as plain values."""
+        harmless = {
+            name
+            for name, info in type(self).model_fields.items()
+            if isinstance(info.json_schema_extra, dict) and info.json_schema_extra.get("harmless")
+        }
+        return self.model_dump(mode="json", exclude=harmless)
+
+
+HARMLESS: dict[str, Any] = {"harmless": True}
+"""Mark of a parameter that cannot change a result (``Field(json_schema_extra=HARMLESS)``)."""
+
+P = TypeVar("P", bound=StepParameters)
+
+
+@dataclass(frozen=True)
+class Task:
+    """One contribution to be made.
+
+    Parameters
+    ----------
+    name
+        Name of the contribution.
+    compute
+        Makes its variables.
+    parameters
+        What affects them, as plain values.
+    parents
+        Contributions they are made from.
+    inputs
+        Digests of input files they are made from.
+    version
+        Version of the definition, where it is not the step's.
+    """
+
+    name: str
+    compute: Callable[[], Variables]
+    parameters: Mapping[str, Any]
+    parents: tuple[str, ...] = ()
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    version: int | None = None
+
+
+@dataclass(frozen=True)
+class Step(Generic[P]):
+    """A step of the pipeline, declared once.
+
+    Parameters
+    ----------
+    name
+        As users and the configuration call it.
+    version
+        Version of its definition; part of every key.
+    parameters
+        Model of its parameters.
+    tasks
+        Lists what is to be made, given the session and the parameters.
+    doc
+        What it does, in a sentence and a paragraph; the public function's documentation.
+    needs
+        Steps that must be done before.
+    adds
+        Groups of the session that it fills.
+    places
+        Places of inputs that it takes (``cmcr_path``, ``stimuli_dir``, ...).
+    creates
+        Whether it begins a session.
+    """
+
+    name: str
+    version: int
+    parameters: type[P]
+    tasks: Callable[[PipelineSession, P], Iterable[Task]]
+    doc: str
+    needs: tuple[str, ...] = ()
+    adds: tuple[str, ...] = ()
+    places: tuple[str, ...] = ()
+    creates: bool = False
+
+    def parse(self, values: Mapping[str, Any]) -> P:
+        """Parameters from plain values.
+
+        Raises
+        ------
+        ParameterError
+            Naming each value that cannot be used and why.
+        """
+        try:
+            return self.parameters.model_validate(dict(values))
+        except ValidationError as error:
+            problems = "; ".join(
+                f"{'.'.join(map(str, e['loc'])) or 'parameters'}: {e['msg']} (found {e.get('input')!r})"
+                for e in error.errors()
+            )
+            known = ", ".join([*self.parameters.model_fields, *self.places])
+            raise ParameterError(f"{self.name}: {problems}. Known parameters: {known}") from error
+
+    def run(self, session: PipelineSession, parameters: P) -> None:
+        """Add to the session what this step makes.
+
+        Raises
+        ------
+        MissingDataError
+            If a step that it needs is not done.
+        StaleSessionError
+            If the session's file was changed by somebody else.
+        """
+        session.require_current()
+        done = {c.recipe.step for c in session.contributions.values()}
+        missing = [need for need in self.needs if need not in done]
+        if missing:
+            raise MissingDataError(
+                f"{self.name} needs {' and '.join(missing)}, which session {session.dataset_id!r} "
+                f"has not done; run {missing[0]} first"
+            )
+        for task in self.tasks(session, parameters):
+            obtain(session, self, task)
+
+
+def obtain(session: PipelineSession, step: Step[Any], task: Task) -> None:
+    """Bring one contribution of a step into the session."""
+    recipe = Recipe(
+        name=task.name,
+        step=step.name,
+        version=step.version if task.version is None else task.version,
+        parameters=dict(task.parameters),
+        inputs=dict(task.inputs),
+        parents={name: session.contributions[name].key for name in task.parents},
+    )
+    session.obtain(recipe, task.compute)
