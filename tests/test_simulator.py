@@ -28,7 +28,8 @@ from hdmea.simulate.retina import draw_spikes, firing_rates
 from hdmea.stimulus.library import StimulusLibrary
 
 STEP_CONTENT = 180 + (2 * 180 + 1440 + 1)  # second movie of the tiny playlist
-STEP_ON = [STEP_CONTENT + 120 + 180 * trial for trial in range(3)]
+STEP_ON = [STEP_CONTENT + 160 + 260 * trial for trial in range(3)]
+STEP_OFF = [frame + 100 for frame in STEP_ON]
 N_CELLS = 24
 
 
@@ -153,7 +154,7 @@ def test_field_lies_where_the_cell_says(polarity: int, level: int, size: int) ->
 
 def test_polarity_shows_in_the_light_step(recorded: Recorded) -> None:
     frame_times = recorded.truth["frame_times_s"]
-    on, off = frame_times[STEP_ON], frame_times[[f + 60 for f in STEP_ON]]
+    on, off = frame_times[STEP_ON], frame_times[STEP_OFF]
     for train, row in zip(recorded.trains, recorded.rows, strict=True):
         after_on, after_off = (
             sum(np.count_nonzero((train >= t) & (train < t + 0.5)) for t in times)
@@ -245,7 +246,7 @@ def test_digital_events_mark_light_on_and_off(recorded: Recorded) -> None:
     on = events["TimeStamp"][events["EventID"] == 1] / 1e6
     off = events["TimeStamp"][events["EventID"] == 2] / 1e6
     np.testing.assert_allclose(on[:3], frame_times[STEP_ON], atol=1e-6)
-    assert np.isin(np.rint(frame_times[[f + 60 for f in STEP_ON]] * 1e6), np.rint(off * 1e6)).all()
+    assert np.isin(np.rint(frame_times[STEP_OFF] * 1e6), np.rint(off * 1e6)).all()
 
 
 def test_units_have_gaps_places_and_rejected_peaks(recorded: Recorded) -> None:

@@ -43,7 +43,7 @@ def _short(seed: int) -> list[GeneratedMovie]:
 def _tiny(seed: int) -> list[GeneratedMovie]:
     return [
         movies.dense_noise(24, seed=seed),
-        movies.light_step("tiny_step_3x", on_frames=60, off_frames=120),
+        movies.light_step("tiny_step_3x", on_frames=100, off_frames=160),
         movies.moving_bar("tiny_moving_bar_d8_1x", pixels=30, direction_frames=100, repeat=1),
     ]
 
