@@ -17,11 +17,17 @@ class LazyArray(Protocol):
     """An array whose values are still in a file; reading verifies them."""
 
     @property
-    def shape(self) -> tuple[int, ...]: ...
+    def shape(self) -> tuple[int, ...]:
+        """Length of each axis."""
+
     @property
-    def dtype(self) -> np.dtype[Any]: ...
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the values as they are read."""
+
     @property
-    def loaded(self) -> bool: ...
+    def loaded(self) -> bool:
+        """Whether all values are in memory."""
+
     def __getitem__(self, key: Any) -> Array: ...
 
 

@@ -52,7 +52,7 @@ def sha256_json(value: Any) -> str:
 
 
 def encode(values: Array, where: str = "array") -> Array:
-    """The array as it is stored and hashed: little-endian C order, text as fixed-length UTF-8.
+    r"""The array as it is stored and hashed: little-endian C order, text as fixed-length UTF-8.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def encode(values: Array, where: str = "array") -> Array:
     Examples
     --------
     >>> encode(np.array(["ON", "µ"])).tolist()
-    [b'ON', b'\\xc2\\xb5']
+    [b'ON', b'\xc2\xb5']
     """
     if values.dtype.kind == "U":
         encoded = [str(text).encode("utf-8") for text in values.ravel()]

@@ -19,7 +19,7 @@ class ParameterError(HdmeaError, ValueError):
 
 
 class UnknownNameError(HdmeaError, KeyError):
-    """A feature, playlist, movie, unit or step of that name is not known; the known ones are listed."""
+    """No feature, playlist, movie, unit or step has that name; the known ones are listed."""
 
 
 class FileMissingError(HdmeaError, FileNotFoundError):
@@ -31,7 +31,7 @@ class OutputExistsError(HdmeaError, FileExistsError):
 
 
 class OutputWriteError(HdmeaError, OSError):
-    """A file could not be written; ``errno`` and ``filename`` tell why and which. The old file is whole."""
+    """A file could not be written: ``errno`` and ``filename`` tell why; the old file is whole."""
 
 
 class RecordingFileError(HdmeaError, OSError):

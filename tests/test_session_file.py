@@ -72,23 +72,32 @@ def test_everything_comes_back_with_type_unit_axes_and_words(tmp_path: Path) -> 
                 expected.dims,
                 expected.description,
             )
-        assert loaded.variables["units/snr"].values.tobytes() == original.variables["units/snr"].values.tobytes()
+        assert (
+            loaded.variables["units/snr"].values.tobytes()
+            == original.variables["units/snr"].values.tobytes()
+        )
 
 
 TYPES = st.sampled_from(["<i8", "<i4", "<i2", "|i1", "<u8", "<u4", "<u2", "|u1", "<f4", "<f8"])
 TEXT = hnp.arrays(
     np.dtype("U6"),
     hnp.array_shapes(max_dims=2, min_side=0, max_side=4),
-    elements=st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters="\0"), max_size=6),
+    elements=st.text(
+        st.characters(blacklist_categories=("Cs",), blacklist_characters="\0"), max_size=6
+    ),
 )
 NUMBERS = TYPES.flatmap(
-    lambda t: hnp.arrays(np.dtype(t), hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4))
+    lambda t: hnp.arrays(
+        np.dtype(t), hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4)
+    )
 )
 
 
 @settings(max_examples=60, deadline=None)
 @given(values=NUMBERS | TEXT)
-def test_any_array_comes_back_bit_for_bit(values: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_any_array_comes_back_bit_for_bit(
+    values: np.ndarray, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     path = tmp_path_factory.mktemp("any") / "a.h5"
     dims = tuple(f"axis{i}" for i in range(values.ndim))
     save(path, contribution(x__values=Variable(values, "", dims, "anything")))
@@ -103,9 +112,12 @@ def test_any_array_comes_back_bit_for_bit(values: np.ndarray, tmp_path_factory: 
 
 
 @pytest.mark.parametrize(
-    "values", [np.array([True]), np.array([1j]), np.array([object()]), np.array(["a\0b"]), np.array([b"x"])]
+    "values",
+    [np.array([True]), np.array([1j]), np.array([object()]), np.array(["a\0b"]), np.array([b"x"])],
 )
-def test_what_the_format_does_not_hold_is_refused_and_nothing_is_left(values: np.ndarray, tmp_path: Path) -> None:
+def test_what_the_format_does_not_hold_is_refused_and_nothing_is_left(
+    values: np.ndarray, tmp_path: Path
+) -> None:
     with pytest.raises(ParameterError, match="x/values"):
         save(tmp_path / "a.h5", contribution(x__values=Variable(values, "1", ("unit",), "odd")))
     assert list(tmp_path.iterdir()) == []
@@ -113,7 +125,9 @@ def test_what_the_format_does_not_hold_is_refused_and_nothing_is_left(values: np
 
 def test_two_contributions_cannot_bring_one_variable(tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match="both 'load_recording' and 'other'"):
-        save(tmp_path / "a.h5", example(), contribution("other", units__unit_id=scalar(1, "1", "x")))
+        save(
+            tmp_path / "a.h5", example(), contribution("other", units__unit_id=scalar(1, "1", "x"))
+        )
 
 
 def test_content_digest_ignores_order_words_and_runs_but_no_value(tmp_path: Path) -> None:
@@ -148,7 +162,9 @@ def test_no_flipped_bit_or_truncation_goes_unnoticed(tmp_path: Path) -> None:
     """Every damage is either found, or in bytes that hold nothing."""
     save(tmp_path / "good.h5")
     raw = (tmp_path / "good.h5").read_bytes()
-    expected = {p: v.values.tobytes() for p, v in example().variables.items() if v.values.dtype.kind != "U"}
+    expected = {
+        p: v.values.tobytes() for p, v in example().variables.items() if v.values.dtype.kind != "U"
+    }
     rng = np.random.default_rng(11)
     found = 0
     for place in rng.integers(0, len(raw), 300):
@@ -277,7 +293,9 @@ def test_strays_of_dead_writers_are_swept_and_those_of_living_ones_stay(tmp_path
     for stray in (dead, living, elsewhere):
         stray.write_text("half")
     save(tmp_path / "a.h5")
-    assert sorted(p.name for p in tmp_path.iterdir()) == sorted([living.name, elsewhere.name, "a.h5"])
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(
+        [living.name, elsewhere.name, "a.h5"]
+    )
 
 
 def test_a_replaced_file_can_still_be_read_by_who_opened_it(tmp_path: Path) -> None:

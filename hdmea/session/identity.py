@@ -25,7 +25,8 @@ def check_dataset_id(dataset_id: str) -> str:
     """
     if not _USABLE.fullmatch(dataset_id) or ".." in dataset_id:
         raise ParameterError(
-            f"{dataset_id[:200]!r} cannot be a dataset id: letters, digits, '.', '_' and '-' only, beginning "
+            f"{dataset_id[:200]!r} cannot be a dataset id: letters, digits, '.', '_' and '-' "
+            "only, beginning "
             "with a letter or digit, no '..', at most 128 characters; choose one, e.g. "
             'dataset_id="retina_1"'
         )
@@ -48,7 +49,8 @@ def derive_dataset_id(cmcr_path: Path | None, cmtr_path: Path | None) -> str:
     path = cmtr_path or cmcr_path
     if path is None:
         raise ParameterError(
-            "neither cmtr_path, cmcr_path nor dataset_id is given; name the recording by one of them, "
+            "neither cmtr_path, cmcr_path nor dataset_id is given; name the recording by one "
+            "of them, "
             'e.g. dataset_id="retina_1"'
         )
     return check_dataset_id(path.stem.rstrip("-"))

@@ -270,7 +270,8 @@ class PipelineSession:
         if current_digest(self._file) != self._file_digest:
             raise StaleSessionError(
                 f"{self._file} was changed since this session read or wrote it; "
-                f"continue from PipelineSession.load({str(self._file)!r}), or save this session elsewhere"
+                f"continue from PipelineSession.load({str(self._file)!r}), or save this "
+                "session elsewhere"
             )
 
     # -- files ---------------------------------------------------------------------------------
@@ -355,7 +356,8 @@ class PipelineSession:
         if file.kind == "part":
             file.close()
             raise SessionFileError(
-                f"{path} is a part (one step's contribution), not a whole session; assemble the parts"
+                f"{path} is a part (one step's contribution), not a whole session; assemble "
+                "the parts"
             )
         session = cls._from_header(file.header)
         for contribution in file.contributions().values():

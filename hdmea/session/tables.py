@@ -34,7 +34,8 @@ def unit_row(session: PipelineSession, unit_id: int) -> int:
     if rows.size == 0:
         shown = ", ".join(map(str, known[:20])) + (", ..." if known.size > 20 else "")
         raise UnknownNameError(
-            f"unit {unit_id!r} is not in {session.dataset_id!r}; its {known.size} units: {shown or 'none'}"
+            f"unit {unit_id!r} is not in {session.dataset_id!r}; its {known.size} units: "
+            f"{shown or 'none'}"
         )
     return int(rows[0])
 

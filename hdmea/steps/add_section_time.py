@@ -14,7 +14,7 @@ from hdmea.session import PipelineSession
 from hdmea.steps.library import stimulus_library
 from hdmea.steps.step import HARMLESS, Step, StepParameters, Task
 from hdmea.stimulus.alignment import align
-from hdmea.stimulus.library import Movie
+from hdmea.stimulus.movie import Movie
 from hdmea.stimulus.timeline import Timeline, build_timeline
 
 _LEAST_R = 0.5
@@ -105,10 +105,14 @@ def _alignment(
             )
             if not found.reason and (found.lag_frames != 0 or found.r < _LEAST_R):
                 contradictions.append(
-                    f"section {i} ({section.movie}): r = {found.r:.2f} at a lag of {found.lag_frames} frames"
+                    f"section {i} ({section.movie}): r = {found.r:.2f} at a lag of "
+                    f"{found.lag_frames} frames"
                 )
     if contradictions:
-        message = f"{session.dataset_id}: the photodiode contradicts the playlist in {'; '.join(contradictions)}"
+        message = (
+            f"{session.dataset_id}: the photodiode contradicts the playlist in "
+            f"{'; '.join(contradictions)}"
+        )
         if mode == "error":
             raise StimulusError(
                 f"{message}. Check playlist and frame clock, or accept it with alignment='warn'"

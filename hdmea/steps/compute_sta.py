@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -16,7 +17,7 @@ from hdmea.steps.library import stimulus_library
 from hdmea.steps.step import HARMLESS, Step, StepParameters, Task
 
 if TYPE_CHECKING:
-    from hdmea.stimulus.library import Movie
+    from hdmea.stimulus.movie import Movie
 
 
 class ComputeStaParameters(StepParameters):
@@ -24,8 +25,8 @@ class ComputeStaParameters(StepParameters):
 
     cover_range: tuple[int, int] = Field(
         default=(-60, 0),
-        description="display frames relative to the spike's, last exclusive: (-60, 0) ends with the "
-        "frame before the spike's",
+        description="display frames relative to the spike's, last exclusive: (-60, 0) ends "
+        "with the frame before the spike's",
     )
     stimulus: str | None = Field(
         default=None, description="name of one movie; default: every noise movie"
@@ -70,7 +71,7 @@ def _tasks(session: PipelineSession, parameters: ComputeStaParameters) -> Iterab
         movie = library.movie(name)
         yield Task(
             name=f"sta.{name}",
-            compute=lambda movie=movie: _average(session, parameters, movie),
+            compute=partial(_average, session, parameters, movie),
             parameters=own,
             parents=parents,
             inputs={"movie": movie.digest()},
@@ -86,7 +87,8 @@ def _average(session: PipelineSession, parameters: ComputeStaParameters, movie: 
 
     if movie.frames_path is None:
         raise StimulusError(
-            f"{movie.name} has no {movie.name}.npy in the stimulus library; its frames are needed for the STA"
+            f"{movie.name} has no {movie.name}.npy in the stimulus library; its frames are "
+            "needed for the STA"
         )
     starts = _presentations(session, movie, parameters.occurrences)
     trains = spike_trains(session, "compute_sta")

@@ -98,7 +98,8 @@ def _waits_for(session: PipelineSession, feature: Feature) -> str | None:
     clock = feature.needs & {"frame_clock", "trials"}
     if clock and "stimulus/frame_times" not in session:
         raise MissingDataError(
-            f"feature {feature.name} needs the frame clock, which session {session.dataset_id!r} lacks: "
+            f"feature {feature.name} needs the frame clock, which session "
+            f"{session.dataset_id!r} lacks: "
             f"{no_clock_reason(session)}"
         )
     if "trials" in feature.needs and "add_section_time" not in session.contributions:

@@ -56,6 +56,7 @@ class StepFunction(Generic[P]):
         output_path: str | Path | None = None,
         **values: Any,
     ) -> PipelineSession | StepResult:
+        """Run the step; see the class."""
         values = self._named(args, values)
         hdf5_path = values.pop("hdf5_path", None)
         places = {name: values.pop(name) for name in self.step.places if name in values}
@@ -187,5 +188,6 @@ def _documentation(step: Step[Any]) -> str:
 _PLACE_MEANINGS = {
     "cmcr_path": "The recording's raw file.",
     "cmtr_path": "The recording's spike-sorted file.",
-    "stimuli_dir": "Folder of the stimulus library; default: the session's, else ``HDMEA_STIMULI``.",
+    "stimuli_dir": "Folder of the stimulus library; default: the session's, else "
+    "``HDMEA_STIMULI``.",
 }

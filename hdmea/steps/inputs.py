@@ -17,7 +17,8 @@ def spike_trains(session: PipelineSession, what_for: str) -> SpikeTrains:
     """
     if "units/spike_times" not in session:
         raise MissingDataError(
-            f"{what_for} needs spikes, but session {session.dataset_id!r} was loaded without a .cmtr file; "
+            f"{what_for} needs spikes, but session {session.dataset_id!r} was loaded without "
+            "a .cmtr file; "
             "load it with cmtr_path="
         )
     return SpikeTrains(

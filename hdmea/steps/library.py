@@ -22,7 +22,8 @@ def stimulus_library(session: PipelineSession) -> StimulusLibrary:
     folder = session.stimuli_dir or os.environ.get(VARIABLE)
     if not folder:
         raise ParameterError(
-            "it is not said where the stimulus library is; give stimuli_dir= or set the environment "
+            "it is not said where the stimulus library is; give stimuli_dir= or set the "
+            "environment "
             f"variable {VARIABLE} to its folder"
         )
     return StimulusLibrary(folder)

@@ -1,4 +1,4 @@
-"""Load a recording: units and spikes from the .cmtr, light reference and frame clock from the .cmcr."""
+"""Load a recording: units and spikes from the .cmtr, the light reference from the .cmcr."""
 
 from __future__ import annotations
 
@@ -96,7 +96,8 @@ def _load(
 def _check_pair(session: PipelineSession, disagreements: list[str], mode: str) -> None:
     if disagreements and mode == "error":
         raise RecordingFileError(
-            f"{session.cmtr_path} and {session.cmcr_path} are not a pair: {'; '.join(disagreements)}. "
+            f"{session.cmtr_path} and {session.cmcr_path} are not a pair: "
+            f"{'; '.join(disagreements)}. "
             "Give the files that belong together, or set pair_check='warn' if they really do"
         )
     for disagreement in disagreements:
@@ -154,7 +155,8 @@ def _light_reference(cmcr: CmcrFile, parameters: FrameClockParams) -> Variables:
         row = getattr(parameters, name)
         if row is not None and row >= stream.n_channels:
             raise RecordingFileError(
-                f"{cmcr.path}: frame_clock.{name} is {row}, but the analog stream has {stream.n_channels} "
+                f"{cmcr.path}: frame_clock.{name} is {row}, but the analog stream has "
+                f"{stream.n_channels} "
                 f"channels (0 to {stream.n_channels - 1})"
             )
     pulses = detect_pulses(lambda: stream.blocks(parameters.row), parameters.height)

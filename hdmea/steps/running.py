@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tqdm import tqdm
 
 from hdmea.errors import MissingDataError, ParameterError
 from hdmea.session import PipelineSession, create_session
 from hdmea.steps.extract_features import complete_pending
 from hdmea.steps.registry import get_step
 from hdmea.steps.step import P, Step
-
-_log = logging.getLogger("hdmea")
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,8 @@ def run_recording(
     unknown = sorted(set(checkpoints) - set(steps))
     if unknown:
         raise ParameterError(
-            f"checkpoints are asked for after {', '.join(unknown)}, but the steps are: {', '.join(steps)}"
+            f"checkpoints are asked for after {', '.join(unknown)}, but the steps are: "
+            f"{', '.join(steps)}"
         )
     parsed = [(step := get_step(name), step.parse(values)) for name, values in steps.items()]
     session = create_session(
@@ -102,7 +102,9 @@ def run_recording(
     )
     if work_dir is not None:
         session.use_work_folder(work_dir)
-    for step, parameters in _shown(parsed, session.dataset_id, progress):
+    for step, parameters in tqdm(
+        parsed, desc=session.dataset_id, unit="step", disable=not progress
+    ):
         run(step, session, parameters)
         if step.name in checkpoints:
             session.checkpoint(checkpoints[step.name], checkpoint_name=step.name)
@@ -180,14 +182,3 @@ def require_nothing_pending(session: PipelineSession) -> None:
         raise MissingDataError(
             f"{session.dataset_id}: {waiting}. Add the step, or leave the feature out"
         )
-
-
-def _shown(
-    parsed: list[tuple[Step[Any], Any]], dataset_id: str, progress: bool
-) -> Iterable[tuple[Step[Any], Any]]:
-    if not progress:
-        return parsed
-    from tqdm import tqdm
-
-    bar = tqdm(parsed, desc=dataset_id, unit="step")
-    return bar

@@ -116,7 +116,8 @@ class Step(Generic[P]):
             return self.parameters.model_validate(dict(values))
         except ValidationError as error:
             problems = "; ".join(
-                f"{'.'.join(map(str, e['loc'])) or 'parameters'}: {e['msg']} (found {e.get('input')!r})"
+                f"{'.'.join(map(str, e['loc'])) or 'parameters'}: {e['msg']} (found "
+                f"{e.get('input')!r})"
                 for e in error.errors()
             )
             known = ", ".join([*self.parameters.model_fields, *self.places])

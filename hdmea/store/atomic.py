@@ -252,7 +252,8 @@ def _named_errors(path: Path) -> Iterator[None]:
         raise
     except OSError as error:
         named = OutputWriteError(
-            f"could not write {path}: {error.strerror or error}; a file that was there before is unchanged"
+            f"could not write {path}: {error.strerror or error}; a file that was there before "
+            "is unchanged"
         )
         named.errno = error.errno
         named.filename = str(path)

@@ -55,7 +55,8 @@ class Entry:
 def stored_dtype(name: str) -> np.dtype[Any]:
     """h5py's type for a type name of the manifest (``float64``, ``utf8[5]``)."""
     if name.startswith("utf8["):
-        return h5py.string_dtype("utf-8", int(name[5:-1]))
+        text: np.dtype[Any] = h5py.string_dtype("utf-8", int(name[5:-1]))
+        return text
     return np.dtype(name).newbyteorder("<")
 
 

@@ -32,6 +32,7 @@ class WorkFolder:
 
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
+        self._read: dict[tuple[int, int], dict[str, Contribution]] = {}
 
     def find(self, name: str, key: str) -> Contribution | None:
         """The contribution of this name and key, if it is here and whole.
@@ -40,7 +41,7 @@ class WorkFolder:
         """
         for path in self._candidates(name):
             try:
-                found = SessionFile(path).contributions().get(name)
+                found = self._contributions(path).get(name)
                 if found is not None and found.key == key:
                     for variable in found.variables.values():
                         _read_through(variable.data)
@@ -64,6 +65,14 @@ class WorkFolder:
             return
         for part in self.folder.glob("*.part.h5"):
             part.unlink()
+
+    def _contributions(self, path: Path) -> dict[str, Contribution]:
+        # files here are replaced, never changed, so what was read of one holds
+        status = path.stat()
+        identity = (status.st_ino, status.st_mtime_ns)
+        if identity not in self._read:
+            self._read[identity] = SessionFile(path).contributions()
+        return self._read[identity]
 
     def _part(self, name: str) -> Path:
         return self.folder / f"{name}.part.h5"

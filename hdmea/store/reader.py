@@ -80,7 +80,7 @@ class SessionFile:
         self.close()
 
     def contributions(self) -> dict[str, Contribution]:
-        """The contributions in the order in which they were made, their arrays still in the file."""
+        """The contributions in the order they were made, their arrays still in the file."""
         columns = {name: self.read(f"provenance/{name}") for name in fmt.PROVENANCE_COLUMNS}
         found: dict[str, Contribution] = {}
         for row in zip(*(columns[name] for name in fmt.PROVENANCE_COLUMNS), strict=True):
@@ -110,17 +110,8 @@ class SessionFile:
 
     def variable(self, path: str) -> Variable:
         """A variable whose values are read at first use."""
-        attributes = {
-            name: self._attribute(self._file[path], name)
-            for name in ("unit", "dims", "description")
-        }
-        dims = tuple(attributes["dims"].split(",")) if attributes["dims"] else ()
-        return Variable(
-            StoredArray(self, self.entries[path]),
-            attributes["unit"],
-            dims,
-            attributes["description"],
-        )
+        unit, dims, description = self._described[path]
+        return Variable(StoredArray(self, self.entries[path]), unit, dims, description)
 
     def read(self, path: str) -> Array:
         """All values of a dataset, checked."""
@@ -173,12 +164,14 @@ class SessionFile:
     def _read_structure(self) -> None:
         if self._attribute(self._file, "format", "") != fmt.FORMAT:
             raise SessionFileError(
-                f"{self.path} is an HDF5 file, but not a session file of hdmea (no format = {fmt.FORMAT!r})"
+                f"{self.path} is an HDF5 file, but not a session file of hdmea (no format = "
+                f"{fmt.FORMAT!r})"
             )
         version = int(self._file.attrs["format_version"])
         if version != fmt.FORMAT_VERSION:
             raise SessionFileError(
-                f"{self.path} has format version {version}; this hdmea reads version {fmt.FORMAT_VERSION}. "
+                f"{self.path} has format version {version}; this hdmea reads version "
+                f"{fmt.FORMAT_VERSION}. "
                 "Use the version of hdmea that wrote it, or a newer one"
             )
         self.kind = self._attribute(self._file, "kind")
@@ -243,6 +236,7 @@ class SessionFile:
         return entries
 
     def _check_datasets(self, present: dict[str, h5py.Dataset]) -> None:
+        self._described: dict[str, tuple[str, tuple[str, ...], str]] = {}
         if present.keys() != self.entries.keys():
             odd = sorted(present.keys() ^ self.entries.keys())
             raise self._damaged(f"manifest and datasets differ: {', '.join(odd[:5])}")
@@ -261,6 +255,7 @@ class SessionFile:
             axes = tuple(dims.split(",")) if dims else ()
             if root_digest(entry.dtype, entry.shape, unit, axes, entry.blocks) != entry.root:
                 raise self._damaged(f"the digests of {path} contradict each other")
+            self._described[path] = (unit, axes, description)
 
     def _check_content(self, contributions: dict[str, Contribution]) -> None:
         recipes = {c.name: (c.key, c.roots()) for c in contributions.values()}
@@ -268,7 +263,7 @@ class SessionFile:
             raise self._damaged("the content digest does not fit the content")
 
     def _require_plain(self, path: str, dataset: h5py.Dataset) -> None:
-        """Refuse a dataset whose values are not simply here: elsewhere, filtered, or promised only."""
+        """Refuse a dataset whose values are not simply here: elsewhere, filtered or missing."""
         creation = dataset.id.get_create_plist()
         if dataset.external or dataset.is_virtual or creation.get_nfilters():
             raise SessionFileError(
@@ -291,7 +286,8 @@ class SessionFile:
 
     def _damaged(self, what: str) -> SessionFileError:
         return SessionFileError(
-            f"{self.path} is damaged: {what}. Take a copy, a checkpoint or the parts, or make it again"
+            f"{self.path} is damaged: {what}. Take a copy, a checkpoint or the parts, or make "
+            "it again"
         )
 
 
@@ -336,12 +332,6 @@ class StoredArray:
                 ]
         values = self._all()
         return values if key is Ellipsis else values[key]
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        values = self._all()
-        if dtype is None or values.dtype == dtype:
-            return values.copy() if copy else values
-        return values.astype(dtype)
 
     def _all(self) -> Array:
         if self._values is None:

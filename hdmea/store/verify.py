@@ -1,4 +1,4 @@
-"""Does a session file still hold what was saved?"""
+"""Checking that a session file still holds what was saved."""
 
 from __future__ import annotations
 

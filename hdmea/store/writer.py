@@ -79,7 +79,7 @@ def write_session_file(
             {c.name: (c.key, c.roots()) for c in contributions}, header.get("pending", {})
         )
         manifest_digest = _write_manifest(file, entries, kind, content)
-        attributes = {
+        attributes: dict[str, str | int] = {
             "format": fmt.FORMAT,
             "format_version": fmt.FORMAT_VERSION,
             "kind": kind,
@@ -130,7 +130,8 @@ def _write(
     dims = ",".join(variable.dims)
     if len(variable.dims) != len(digest.shape):
         raise ParameterError(
-            f"{path}: {len(digest.shape)} axes of shape {digest.shape}, but dims are {variable.dims}"
+            f"{path}: {len(digest.shape)} axes of shape {digest.shape}, but dims are "
+            f"{variable.dims}"
         )
     dataset = file.create_dataset(
         path, shape=digest.shape, dtype=fmt.stored_dtype(digest.dtype), track_times=False
