@@ -1,0 +1,249 @@
+"""A feature is data about a function: what it needs, its parameters, what it returns.
+
+The function takes arrays and returns arrays; what it returns is checked against the
+declaration every time. An undefined value is NaN (empty text for words) with a reason beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel
+
+from hdmea.errors import FeatureOutputError
+from hdmea.kernels.spikes import SpikeTrains
+
+Float64 = npt.NDArray[np.float64]
+Int64 = npt.NDArray[np.int64]
+Text = npt.NDArray[np.str_]
+Need = Literal["spikes", "frame_clock", "trials"]
+
+NOT_PLAYED = "stimulus_not_played"
+"""The reason that every feature may give without declaring it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One array that a feature returns.
+
+    Parameters
+    ----------
+    name
+        Name of the column or array.
+    unit
+        SI symbol, ``1`` for pure numbers, empty for text.
+    description
+        What it means, for the reader of the file.
+    dims
+        One word per axis; outputs with ``("unit",)`` are columns of the feature's table. Axes
+        of the same name have the same length.
+    dtype
+        numpy type; ``np.str_`` for text of any length. Integers are counts.
+    reasons
+        Why a unit's value may be undefined.
+    """
+
+    name: str
+    unit: str
+    description: str
+    dims: tuple[str, ...] = ("unit",)
+    dtype: npt.DTypeLike = np.float64
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trials:
+    """All trials of all presentations, and what happens in them, in columns.
+
+    Parameters
+    ----------
+    movie, kind, number
+        One entry per trial: movie, kind of stimulus, trials before it in its presentation.
+    start_s, stop_s
+        Trials are ``[start, stop)``.
+    event_trial, event_name, event_time_s
+        One entry per event: row of its trial, what happened, when.
+    """
+
+    movie: Text
+    kind: Text
+    number: Int64
+    start_s: Float64
+    stop_s: Float64
+    event_trial: Int64
+    event_name: Text
+    event_time_s: Float64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FeatureInputs:
+    """What a feature may use; None where a recording has not got it (yet)."""
+
+    spikes: SpikeTrains
+    frame_times_s: Float64 | None = None
+    trials: Trials | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FeatureResult:
+    """What a feature returns.
+
+    Parameters
+    ----------
+    values
+        Array of every declared output.
+    reasons
+        Per output, text of shape ``(n_units,)``: why the unit's value is undefined, empty
+        where it is defined. Outputs without undefined values may be left out.
+    """
+
+    values: dict[str, npt.NDArray[Any]]
+    reasons: dict[str, Text] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Feature:
+    """A feature's declaration.
+
+    Parameters
+    ----------
+    name
+        Name, as used in ``extract_features(features=[...])``.
+    version
+        Version of its definition: raised when the same input gives other numbers.
+    params
+        Model of its parameters.
+    needs
+        What of `FeatureInputs` it uses.
+    stimulus_kind
+        Kind of stimulus it belongs to; None: any.
+    outputs
+        What it returns.
+    compute
+        The function, of inputs and parameters.
+    description
+        One sentence.
+    """
+
+    name: str
+    version: int
+    params: type[BaseModel]
+    needs: frozenset[Need]
+    stimulus_kind: str | None
+    outputs: tuple[Output, ...]
+    compute: Callable[[FeatureInputs, Any], FeatureResult]
+    description: str
+
+
+def not_applicable(feature: Feature, n_units: int) -> FeatureResult:
+    """The result of a feature whose stimulus was not played.
+
+    Columns are NaN (text: empty) with the reason ``stimulus_not_played``, counts are 0. All
+    other axes have length 0: every declared output is there, readers need no special case.
+    """
+    values: dict[str, npt.NDArray[Any]] = {}
+    reasons: dict[str, Text] = {}
+    for output in feature.outputs:
+        shape = tuple(n_units if dim == "unit" else 0 for dim in output.dims)
+        kind = np.dtype(output.dtype).kind
+        values[output.name] = np.zeros(shape, dtype=output.dtype)
+        if kind == "f":
+            values[output.name].fill(np.nan)
+        if output.dims == ("unit",) and kind in "fU":
+            reasons[output.name] = np.full(n_units, NOT_PLAYED)
+    return FeatureResult(values, reasons)
+
+
+def check(feature: Feature, result: FeatureResult, n_units: int) -> None:
+    """Compare what a feature returned with what it declares.
+
+    Raises
+    ------
+    FeatureOutputError
+        If names, shapes or types differ, a value is undefined without a reason or has a reason
+        and is defined, or a reason is not declared.
+    """
+    declared = {output.name: output for output in feature.outputs}
+    _same_names(feature.name, set(declared), set(result.values))
+    strangers = set(result.reasons) - set(declared)
+    if strangers:
+        raise FeatureOutputError(
+            f"Feature {feature.name!r} gives reasons for {sorted(strangers)}, not declared."
+        )
+    lengths = {"unit": n_units}
+    for name, output in declared.items():
+        values = result.values[name]
+        where = f"Feature {feature.name!r}, output {name!r}"
+        _check_array(where, output, values, lengths)
+        _check_reasons(where, output, values, result.reasons.get(name))
+
+
+def _same_names(feature: str, declared: set[str], returned: set[str]) -> None:
+    if declared != returned:
+        raise FeatureOutputError(
+            f"Feature {feature!r} declares other outputs than it returns: missing "
+            f"{sorted(declared - returned)}, not declared {sorted(returned - declared)}."
+        )
+
+
+def _check_array(
+    where: str, output: Output, values: npt.NDArray[Any], lengths: dict[str, int]
+) -> None:
+    wanted = np.dtype(output.dtype)
+    same = values.dtype.kind == "U" if wanted.kind == "U" else values.dtype == wanted
+    if not same:
+        raise FeatureOutputError(f"{where}: declared {wanted}, returned {values.dtype}.")
+    if values.ndim != len(output.dims):
+        raise FeatureOutputError(f"{where}: declared {output.dims}, returned {values.shape}.")
+    for dim, length in zip(output.dims, values.shape, strict=True):
+        if lengths.setdefault(dim, length) != length:
+            raise FeatureOutputError(
+                f"{where}: axis {dim!r} has length {length}, elsewhere {lengths[dim]}."
+            )
+
+
+def _check_reasons(
+    where: str, output: Output, values: npt.NDArray[Any], reasons: Text | None
+) -> None:
+    undefined = _undefined(values)
+    if "unit" not in output.dims[:1]:
+        if undefined.any() or reasons is not None:
+            raise FeatureOutputError(f"{where}: only values of units can be undefined.")
+        return
+    of_unit = undefined.reshape(len(values), -1).any(axis=1) if values.size else undefined
+    if reasons is None:
+        reasons = np.full(len(values), "")
+    if reasons.dtype.kind != "U" or reasons.shape != (len(values),):
+        raise FeatureOutputError(f"{where}: reasons must be text of shape ({len(values)},).")
+    if values.size and ((reasons != "") != of_unit).any():
+        row = int(np.flatnonzero((reasons != "") != of_unit)[0])
+        raise FeatureOutputError(
+            f"{where}: the unit in row {row} has the value {values[row]} and the reason "
+            f"{str(reasons[row])!r}; a reason belongs to undefined values, and to all of them."
+        )
+    unknown = set(reasons[reasons != ""].tolist()) - {*output.reasons, NOT_PLAYED}
+    if unknown:
+        raise FeatureOutputError(f"{where}: reasons {sorted(unknown)} are not declared.")
+
+
+def _undefined(values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    if values.dtype.kind == "f":
+        return np.asarray(np.isnan(values))
+    if values.dtype.kind == "U":
+        return np.asarray(values == "")
+    return np.zeros(values.shape, dtype=bool)
+
+
+def reasons_where(conditions: Mapping[str, npt.NDArray[np.bool_]]) -> Text:
+    """Text of reasons: for each unit the first condition that holds, empty where none does.
+
+    Examples
+    --------
+    >>> reasons_where({"silent": np.array([True, False]), "noisy": np.array([True, False])})
+    array(['silent', ''], dtype='<U6')
+    """
+    return np.select(list(conditions.values()), list(conditions), default="")

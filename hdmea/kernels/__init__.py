@@ -1,0 +1,1 @@
+"""Numbers only: spike counts, PSTH, spike-triggered average. Arrays in, arrays out."""

@@ -1,0 +1,112 @@
+"""Spike trains of many units in one flat array, and counting in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from hdmea.errors import ParameterError
+
+Float64 = npt.NDArray[np.float64]
+Int64 = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SpikeTrains:
+    """Spike times of all units, one train after the other.
+
+    Parameters
+    ----------
+    times_s
+        Spike times, seconds, sorted within each train.
+    index
+        Where each train ends in `times_s`, int64, shape ``(n_units,)``.
+
+    Raises
+    ------
+    ParameterError
+        If index and times do not fit together, or a train is not sorted.
+
+    Examples
+    --------
+    >>> trains = SpikeTrains(np.array([0.1, 0.5, 0.2]), np.array([2, 3]))
+    >>> trains.of(1)
+    array([0.2])
+    >>> trains.count_in_windows([0.0, 0.1], [0.5, 1.0])
+    array([[1, 2],
+           [1, 1]])
+    """
+
+    times_s: Float64
+    index: Int64
+
+    def __post_init__(self) -> None:
+        ends = np.r_[0, self.index]
+        if ends[-1] != self.times_s.size or (np.diff(ends) < 0).any():
+            raise ParameterError(
+                f"The spike index does not fit: it must not decrease and must end at the number "
+                f"of spikes ({self.times_s.size}); it ends at {ends[-1]}."
+            )
+        backwards = np.flatnonzero(~(np.diff(self.times_s) >= 0)) + 1
+        unsorted = np.setdiff1d(backwards, self.index)
+        if unsorted.size:
+            unit = int(np.searchsorted(self.index, unsorted[0], side="right"))
+            raise ParameterError(f"The spike times of the train in row {unit} are not sorted.")
+
+    @property
+    def n_units(self) -> int:
+        """Number of trains."""
+        return int(self.index.size)
+
+    def of(self, unit: int) -> Float64:
+        """Spike times of the train in row `unit` (a view)."""
+        start = self.index[unit - 1] if unit else 0
+        return self.times_s[start : self.index[unit]]
+
+    def count_in_windows(self, start_s: npt.ArrayLike, stop_s: npt.ArrayLike) -> Int64:
+        """Spikes of each unit in each half-open window, shape ``(unit, window)``."""
+        start, stop = self.index_ranges(start_s, stop_s)
+        return stop - start
+
+    def index_ranges(self, start_s: npt.ArrayLike, stop_s: npt.ArrayLike) -> tuple[Int64, Int64]:
+        """First and one-past-last spike of each window, as positions in the flat array.
+
+        Parameters
+        ----------
+        start_s, stop_s
+            Half-open windows ``[start, stop)``, shape ``(n_windows,)``; they may overlap.
+
+        Returns
+        -------
+        start_index, stop_index : int64 arrays, shape ``(unit, window)``
+        """
+        start_s = np.asarray(start_s, dtype=np.float64)
+        stop_s = np.asarray(stop_s, dtype=np.float64)
+        if start_s.shape != stop_s.shape or start_s.ndim != 1 or not (start_s <= stop_s).all():
+            raise ParameterError("Windows need as many starts as stops, none after its stop.")
+        start = np.empty((self.n_units, start_s.size), dtype=np.int64)
+        stop = np.empty_like(start)
+        offset = 0
+        for unit in range(self.n_units):
+            train = self.of(unit)
+            start[unit] = offset + np.searchsorted(train, start_s)
+            stop[unit] = offset + np.searchsorted(train, stop_s)
+            offset = self.index[unit]
+        return start, stop
+
+    def count_in_bins(
+        self, edges_s: npt.ArrayLike, dtype: npt.DTypeLike = np.int64
+    ) -> npt.NDArray[np.integer]:
+        """Spikes of each unit between consecutive edges, shape ``(unit, n_edges - 1)``.
+
+        Bins are half-open, ``[edge, next edge)``; spikes outside all of them are not counted.
+        """
+        edges = np.asarray(edges_s, dtype=np.float64)
+        if edges.ndim != 1 or edges.size < 1 or not (np.diff(edges) >= 0).all():
+            raise ParameterError("Bin edges must be one-dimensional and must not decrease.")
+        counts = np.empty((self.n_units, edges.size - 1), dtype=dtype)
+        for unit in range(self.n_units):
+            counts[unit] = np.diff(np.searchsorted(self.of(unit), edges))
+        return counts

@@ -1,0 +1,235 @@
+"""Spike-triggered average: exact mean, and z scores over stimulus refreshes.
+
+One matrix product per lag and block of pixels, in float64. Frames that show the same image
+belong to one *refresh*; spikes are counted per refresh, so held noise costs a product of
+refreshes, not of frames, and z knows how often the stimulus really changed. Blocks of pixels
+are of fixed size and BLAS runs on one thread, so the result does not depend on `threads`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hdmea.errors import ParameterError
+
+Float64 = npt.NDArray[np.float64]
+Float32 = npt.NDArray[np.float32]
+Int64 = npt.NDArray[np.int64]
+
+# Part of the definition of the result for float movies (rounding), hence not a parameter.
+_PIXEL_BLOCK = 256
+_SCAN_BYTES = 1 << 26
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StaResult:
+    """Spike-triggered averages of all units for one movie.
+
+    Parameters
+    ----------
+    mean
+        Mean movie around the spikes, float32, ``(unit, lag, y, x)``; NaN for units without
+        spikes.
+    z
+        z score of each pixel and lag, float32, as `mean`; NaN where it is undefined (no spikes,
+        a pixel that never changes); None if not asked for.
+    lags
+        Lags in display frames, int64; negative: before the spike's frame.
+    n_spikes
+        Spikes used, int64, ``(unit,)``.
+    n_excluded
+        Spikes during the movie whose window leaves it, int64, ``(unit,)``.
+    """
+
+    mean: Float32
+    z: Float32 | None
+    lags: Int64
+    n_spikes: Int64
+    n_excluded: Int64
+
+
+def refresh_starts(movie: npt.NDArray[Any]) -> Int64:
+    """Frames at which a new image begins: frame 0, and every frame where any pixel changes.
+
+    Examples
+    --------
+    >>> movie = np.array([5, 5, 5, 7, 7, 5]).reshape(6, 1, 1)
+    >>> refresh_starts(movie)
+    array([0, 3, 5])
+    """
+    pixels = movie.reshape(movie.shape[0], -1)
+    step = max(1, _SCAN_BYTES // max(1, pixels[:1].nbytes))
+    changed = [
+        (pixels[i + 1 : i + 1 + step] != pixels[i : i + step][: len(pixels) - i - 1]).any(axis=1)
+        for i in range(0, len(pixels) - 1, step)
+    ]
+    return np.flatnonzero(np.concatenate([np.array([True]), *changed])).astype(np.int64)
+
+
+def spike_triggered_average(
+    counts: Sequence[npt.NDArray[np.integer]] | npt.NDArray[np.integer],
+    movie: npt.NDArray[Any],
+    cover_range: tuple[int, int],
+    *,
+    with_z: bool = True,
+    threads: int = 1,
+) -> StaResult:
+    """Average the movie around every spike.
+
+    ``mean(tau) = sum_n c_n s_(n + tau) / sum_n c_n``, ``c_n`` spikes in frame ``n`` of the
+    movie, over the frames whose whole window ``n + tau`` lies in the movie.
+
+    z is taken over refreshes ``k``, the runs of frames with the same image ``x_k``. Per lag,
+    ``C_k`` spikes have their lagged frame in refresh ``k``, ``n_k`` of the used frames have it
+    there; ``lambda = sum C / sum n``, ``d_k = C_k - lambda n_k``, and
+    ``z = sum_k d_k (x_k - mean x) / (sd_x sqrt(sum_k d_k^2))`` with mean and (population)
+    standard deviation of each pixel over the refreshes used. Without a relation between spikes
+    and movie its standard deviation is 1, if successive images are independent.
+
+    Parameters
+    ----------
+    counts
+        Spikes per frame of the movie, one ``(unit, frame)`` array per presentation.
+    movie
+        ``(frame, y, x)``, uint8 or float.
+    cover_range
+        First and last lag in display frames, last exclusive: ``(-60, 0)`` ends with the frame
+        before the spike's.
+    with_z
+        Also compute z.
+    threads
+        Threads over blocks of pixels; the result is the same bit for bit.
+
+    Returns
+    -------
+    StaResult
+        uint8 movies: `mean` is exactly ``float32(sum / n)``, the sum exact, the quotient in
+        float64.
+
+    Raises
+    ------
+    ParameterError
+        If the range is empty or longer than the movie, or counts and movie differ in length.
+
+    Notes
+    -----
+    Memory beside the result: the counts, and per thread about 256 pixels x refreshes x 24 bytes.
+
+    Examples
+    --------
+    >>> movie = np.array([10, 20, 30, 40], dtype=np.uint8).reshape(4, 1, 1)
+    >>> sta = spike_triggered_average([np.array([[1, 0, 2, 1]])], movie, (-1, 0), with_z=False)
+    >>> sta.mean.ravel(), sta.n_spikes, sta.n_excluded
+    (array([23.333334], dtype=float32), array([3]), array([1]))
+    """
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # ships no types
+
+    n_frames = movie.shape[0]
+    total = _total_counts(counts, n_frames)
+    lags = _lags(cover_range, n_frames)
+    # Frames whose window lies in the movie.
+    first = max(0, -int(lags[0]))
+    stop = n_frames - max(0, int(lags[-1]))
+    used = total[:, first:stop]
+    n_spikes = used.sum(axis=1)
+
+    pixels = movie.reshape(n_frames, -1)
+    starts = refresh_starts(movie)
+    mean = np.empty((total.shape[0], lags.size, pixels.shape[1]), dtype=np.float32)
+    z = np.empty_like(mean) if with_z else None
+    blocks = [slice(i, i + _PIXEL_BLOCK) for i in range(0, pixels.shape[1], _PIXEL_BLOCK)]
+
+    with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
+        for row, lag in enumerate(lags):
+            task = _Lag(used, n_spikes, starts, first + int(lag), with_z)
+            jobs = [pool.submit(task.write, pixels, block, mean, z, row) for block in blocks]
+            for job in jobs:
+                job.result()
+    shape = (total.shape[0], lags.size, *movie.shape[1:])
+    return StaResult(
+        mean=mean.reshape(shape),
+        z=None if z is None else z.reshape(shape),
+        lags=lags,
+        n_spikes=n_spikes,
+        n_excluded=total.sum(axis=1) - n_spikes,
+    )
+
+
+class _Lag:
+    """What all blocks of pixels share at one lag: the spikes in each refresh."""
+
+    def __init__(
+        self, used: Int64, n_spikes: Int64, starts: Int64, first_frame: int, with_z: bool
+    ) -> None:
+        n_used = used.shape[1]
+        k = np.searchsorted(starts, first_frame, side="right") - 1
+        shown = starts[k : np.searchsorted(starts, first_frame + n_used)]
+        self.frames = shown
+        offsets = np.maximum(shown - first_frame, 0)
+        frames_of = np.diff(np.r_[offsets, n_used])
+        spikes_of = np.add.reduceat(used, offsets, axis=1)
+        self.n_spikes = n_spikes[:, None].astype(np.float64)
+        self.n_used = n_used
+        # The last row gives, in the same product, what the mean would be without any relation.
+        self.weights = np.concatenate([spikes_of, frames_of[None]]).astype(np.float64)
+        self.spread = None
+        if with_z:
+            # d_k times n_used: whole numbers, so that z is free of cancellation.
+            excess = (n_used * spikes_of - n_spikes[:, None] * frames_of).astype(np.float64)
+            self.spread = np.sqrt(np.einsum("uk,uk->u", excess, excess))[:, None]
+
+    def write(
+        self, pixels: npt.NDArray[Any], block: slice, mean: Float32, z: Float32 | None, row: int
+    ) -> None:
+        """Mean and z of a block of pixels into row `row` of the results."""
+        images = np.asarray(pixels[:, block][self.frames], dtype=np.float64)
+        sums = self.weights @ images
+        with np.errstate(invalid="ignore"):
+            mean[:, row, block] = sums[:-1] / self.n_spikes
+        if z is None or self.spread is None:
+            return
+        # sum_k d_k = 0, so mean x drops out of the numerator.
+        excess = self.n_used * sums[:-1] - self.n_spikes * sums[-1]
+        # Measured from the first image: a pixel that never changes has a spread of exactly 0.
+        images -= images[0].copy()
+        scale = self.spread * images.std(axis=0)
+        scale[scale == 0] = np.nan
+        z[:, row, block] = excess / scale
+
+
+def _total_counts(
+    counts: Sequence[npt.NDArray[np.integer]] | npt.NDArray[np.integer], n_frames: int
+) -> Int64:
+    """Counts summed over the presentations: all show the same movie."""
+    if len(counts) == 0:
+        raise ParameterError("A spike-triggered average needs at least one presentation.")
+    total = np.zeros(counts[0].shape, dtype=np.int64)
+    for presentation in counts:
+        if presentation.shape != total.shape or presentation.shape[1:] != (n_frames,):
+            raise ParameterError(
+                f"Spike counts of shape {presentation.shape} do not fit a movie of {n_frames} "
+                f"frames: every presentation needs (units, {n_frames})."
+            )
+        total += presentation
+    return total
+
+
+def _lags(cover_range: tuple[int, int], n_frames: int) -> Int64:
+    first, last = cover_range
+    if first >= last:
+        raise ParameterError(
+            f"cover_range {cover_range} is empty: it is (first, last) in display frames, last "
+            f"exclusive, such as (-60, 0)."
+        )
+    if max(0, -first) + max(0, last - 1) >= n_frames:
+        raise ParameterError(
+            f"cover_range {cover_range} does not fit into a movie of {n_frames} frames: no frame "
+            f"has its whole window inside."
+        )
+    return np.arange(first, last, dtype=np.int64)

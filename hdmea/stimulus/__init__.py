@@ -1,0 +1,1 @@
+"""Frame clock, stimulus library, playlist -> sections -> trials, alignment with the light."""

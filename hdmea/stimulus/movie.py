@@ -1,0 +1,120 @@
+"""A movie: its trials, what happens in them, and its frames."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from numpy.lib.format import open_memmap
+
+from hdmea.errors import FileMissingError, StimulusError
+from hdmea.stimulus.sections import TrialRule
+
+Kind = Literal["grey", "noise", "step", "green_blue", "freq_step", "moving_bar", "chirp", "unknown"]
+
+_BLOCK_BYTES = 1 << 26
+
+
+@dataclass(frozen=True, slots=True)
+class TrialEvent:
+    """Something that happens in every trial, `frame` display frames after the trial's start."""
+
+    name: str
+    frame: int
+
+
+@dataclass(frozen=True, slots=True)
+class Movie:
+    """One movie of a stimulus library.
+
+    Parameters
+    ----------
+    name
+        Name without extension.
+    length_frames
+        Display frames of its content.
+    rule
+        How the content divides into trials.
+    kind
+        ``grey, noise, step, green_blue, freq_step, moving_bar, chirp`` or ``unknown``.
+    events
+        What happens in every trial, in the order of frames.
+    frames_path
+        The ``.npy`` with its frames, if there is one.
+    """
+
+    name: str
+    length_frames: int
+    rule: TrialRule
+    kind: Kind
+    events: tuple[TrialEvent, ...]
+    frames_path: Path | None
+
+    def frames(self) -> npt.NDArray[Any]:
+        """The frames, shape ``(length_frames, height, width)``, uint8 or float, mapped read-only.
+
+        Raises
+        ------
+        FileMissingError
+            If the library has no frames of this movie.
+        StimulusError
+            If the file is damaged or holds something else than the movie.
+        """
+        path = self._path()
+        try:
+            frames = open_memmap(path, mode="r")
+        except (ValueError, EOFError) as error:
+            raise StimulusError(f"{path} cannot be read as a numpy array: {error}.") from error
+        fits = frames.dtype == np.uint8 or frames.dtype.kind == "f"
+        if not fits or frames.ndim != 3 or frames.shape[0] != self.length_frames:
+            raise StimulusError(
+                f"{path} holds {frames.dtype} of shape {frames.shape}; movie {self.name!r} needs "
+                f"(frames, height, width) in uint8 or float with {self.length_frames} frames "
+                f"(its length in movie_length.csv), one entry per display frame."
+            )
+        return frames
+
+    def luminance(self) -> npt.NDArray[np.float64]:
+        """Mean over the pixels of every frame, float64, shape ``(length_frames,)``.
+
+        Raises
+        ------
+        FileMissingError, StimulusError
+            As `frames`.
+        """
+        frames = self.frames()
+        per_block = max(1, _BLOCK_BYTES // max(1, frames[0].nbytes))
+        means = [
+            frames[i : i + per_block].mean(axis=(1, 2), dtype=np.float64)
+            for i in range(0, self.length_frames, per_block)
+        ]
+        return np.concatenate(means)
+
+    def digest(self) -> str:
+        """SHA-256 (hex) over the definition and the bytes of the file with the frames."""
+        definition = {
+            "name": self.name,
+            "length_frames": self.length_frames,
+            "rule": asdict(self.rule),
+            "kind": self.kind,
+            "events": [asdict(event) for event in self.events],
+        }
+        digest = hashlib.sha256(json.dumps(definition, sort_keys=True).encode())
+        if self.frames_path is not None:
+            with self.frames_path.open("rb") as file:
+                while block := file.read(_BLOCK_BYTES):
+                    digest.update(block)
+        return digest.hexdigest()
+
+    def _path(self) -> Path:
+        if self.frames_path is None:
+            raise FileMissingError(
+                f"The stimulus library has no {self.name}.npy, and the frames of movie "
+                f"{self.name!r} are needed. Put it into the library's folder."
+            )
+        return self.frames_path

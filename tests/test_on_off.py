@@ -1,0 +1,272 @@
+"""Light steps: hand-made trains, exact tests, invariances."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+from scipy.stats import binom
+
+from hdmea.errors import ParameterError, StimulusError
+from hdmea.features.declaration import FeatureInputs, Trials, check
+from hdmea.features.on_off import ON_OFF, OnOffParams, on_off
+from hdmea.kernels.spikes import SpikeTrains
+
+ON, OFF, LENGTH = 1.0, 6.0, 10.0
+
+
+def trains(*units):
+    return SpikeTrains(
+        np.concatenate([np.sort(np.asarray(unit, dtype=float)) for unit in units]),
+        np.cumsum([len(unit) for unit in units]),
+    )
+
+
+def steps(starts, *, movie="step", kind="step", on=ON, off=OFF):
+    starts = np.asarray(starts, dtype=float)
+    n = starts.size
+    return Trials(
+        movie=np.full(n, movie),
+        kind=np.full(n, kind),
+        number=np.arange(n),
+        start_s=starts,
+        stop_s=starts + LENGTH,
+        event_trial=np.repeat(np.arange(n), 2),
+        event_name=np.tile(["light_on", "light_off"], n),
+        event_time_s=(starts[:, None] + [on, off]).ravel(),
+    )
+
+
+STARTS = 20.0 + LENGTH * np.arange(3)
+
+
+def run(spikes, trials=None, **params):
+    inputs = FeatureInputs(spikes, trials=steps(STARTS) if trials is None else trials)
+    result = on_off(inputs, OnOffParams(**params))
+    check(ON_OFF, result, spikes.n_units)
+    return result
+
+
+def in_trials(*times, starts=STARTS):
+    """The same spikes, given from a trial's start, in every trial."""
+    return (np.asarray(starts)[:, None] + times).ravel()
+
+
+# Responses at 0.1 s after the edge, 8 spikes a trial; spontaneous spikes 0.5 s before light on.
+BURST = 0.105 + 0.001 * np.arange(8)
+ON_CELL = in_trials(0.5, *(ON + BURST))
+OFF_CELL = in_trials(0.5, *(OFF + BURST))
+BOTH = in_trials(*(ON + BURST), *(OFF + BURST))
+SUPPRESSED = in_trials(*(0.05 * np.arange(20) + 0.01))  # 20 spikes before light on, none after
+
+
+def test_responses_by_hand():
+    values = run(trains(ON_CELL, OFF_CELL, BOTH)).values
+    assert values["r_on_hz"] == pytest.approx([8 / 0.5 - 1, -1, 16])
+    assert values["r_off_hz"] == pytest.approx([0, 16, 16])
+    assert values["on_off_index"] == pytest.approx([1, -1, 0])
+    assert values["class"].tolist() == ["on", "off", "on_off"]
+    assert values["n_spikes_on"].tolist() == [24, 0, 24]
+    assert values["n_spikes_on_baseline"].tolist() == [3, 3, 0]
+    assert values["n_spikes_off"].tolist() == [0, 24, 24]
+    assert values["n_trials"].tolist() == [3, 3, 3]
+
+
+def test_the_index_between_and_its_cut():
+    # 20 against 8 spikes a trial: (40 - 16) / (40 + 16) = 3 / 7
+    unit = in_trials(*(ON + 0.01 * np.arange(20) + 0.005), *(OFF + BURST))
+    assert run(trains(unit)).values["on_off_index"] == pytest.approx([3 / 7])
+    assert run(trains(unit)).values["class"].tolist() == ["on"]
+    assert run(trains(unit), class_cut=0.5).values["class"].tolist() == ["on_off"]
+
+
+def test_the_off_baseline_is_before_offset_so_after_discharge_is_no_off_response():
+    # Fires at 20 Hz from light on until well after light off.
+    unit = in_trials(*(ON + 0.01 + 0.05 * np.arange(140)))
+    result = run(trains(unit))
+    assert result.values["r_on_hz"] == pytest.approx([20])
+    assert result.values["r_off_hz"] == pytest.approx([0])
+    assert result.values["class"].tolist() == ["on"]
+
+
+@pytest.mark.parametrize(("n_response", "n_baseline"), [(0, 0), (5, 0), (0, 30), (12, 3), (1, 2)])
+def test_p_is_twice_the_smaller_binomial_tail(n_response, n_baseline):
+    unit = (
+        STARTS[0]
+        + np.r_[ON + np.linspace(0, 0.499, n_response), ON - np.linspace(0.001, 1, n_baseline)]
+    )
+    share = 0.5 / 1.5
+    k = np.arange(n_response + n_baseline + 1)
+    pmf = binom.pmf(k, n_response + n_baseline, share)
+    tails = pmf[k <= n_response].sum(), pmf[k >= n_response].sum()
+    values = run(trains(unit)).values
+    assert values["p_on"] == pytest.approx([min(1, 2 * min(tails))])
+    assert values["p_off"].tolist() == [1.0]
+
+
+def test_p_of_silent_differences_is_not_too_small():
+    rng = np.random.default_rng(8)
+    units = [rng.uniform(0, 60, rng.poisson(300)) for _ in range(1500)]
+    values = run(trains(*units)).values
+    # An exact test may be conservative, never liberal: 0.05 and 4 SD above it.
+    for edge in ("on", "off"):
+        share = (values[f"p_{edge}"] < 0.05).mean()
+        assert 0.02 < share < 0.05 + 4 * np.sqrt(0.05 * 0.95 / 1500)
+    assert np.isnan(values["on_off_index"]).mean() > 0.97
+
+
+def test_cells_that_do_not_respond_have_no_index_and_say_so():
+    silent, single = [], STARTS[:1] + ON + 0.1
+    four = STARTS[0] + ON + BURST[:4]
+    result = run(trains(silent, single, four, SUPPRESSED))
+    assert np.isnan(result.values["on_off_index"]).all()
+    assert np.isnan(result.values["latency_to_peak_on_ms"]).all()
+    for name in ("on_off_index", "on_off_index_peak", "transience_on", "latency_to_peak_off_ms"):
+        assert result.reasons[name].tolist() == ["no_response"] * 4
+    assert result.values["class"].tolist() == ["none", "none", "none", "suppressed"]
+    # Rates and counts are true values, also where they are 0.
+    assert result.values["r_on_hz"] == pytest.approx([0, 2 / 3, 8 / 3, -20])
+    assert result.values["p_on"][2] < 0.05  # 4 spikes against none, and still too few
+    assert result.reasons["qi"].tolist() == ["too_few_spikes", "", "", ""]
+
+
+def test_five_spikes_are_enough_where_they_are_significant():
+    five = STARTS[0] + ON + BURST[:5]
+    assert run(trains(five)).values["class"].tolist() == ["on"]  # p = 2 / 3^5 = 0.0082
+    assert run(trains(five), alpha=0.008).values["class"].tolist() == ["none"]
+    assert run(trains(five), min_spikes=6).values["class"].tolist() == ["none"]
+
+
+def test_peak_sustained_latency_and_transience_by_hand():
+    # Each trial: 4 spikes in the bin 120-130 ms after light on, one at each of 475, 525 and
+    # 545 ms: 0.35-0.45 s after the peak's bin are 470-570 ms. Then 2 spikes in 0.5-1.5 s more.
+    after = np.r_[0.121, 0.123, 0.125, 0.127, 0.475, 0.525, 0.545, 0.9, 1.49, 1.51]
+    values = run(trains(in_trials(*(ON + after)))).values
+    assert values["peak_rate_on_hz"] == pytest.approx([4 / 0.01])
+    assert values["latency_to_peak_on_ms"] == pytest.approx([125])
+    assert values["transience_on"] == pytest.approx([1 - (3 / 0.1) / (4 / 0.01)])
+    assert values["sustained_rate_on_hz"] == pytest.approx([4])  # 525, 545, 900, 1490 ms
+    assert values["on_off_index_peak"] == pytest.approx([1])
+    assert values["peak_rate_off_hz"] == pytest.approx([0])
+
+
+def test_the_peak_index_compares_peaks_above_baseline():
+    unit = in_trials(0.5, *(ON + BURST), *(OFF + 0.105 + 0.02 * np.arange(8)))
+    # Of the burst, 5 spikes are in 100-110 ms, 3 in the next bin; 1 in each bin after light off.
+    on, off = 500 - 1, 100
+    values = run(trains(unit)).values
+    assert values["on_off_index_peak"] == pytest.approx([(on - off) / (on + off)])
+
+
+def test_the_psth_is_the_mean_of_the_trials_without_smoothing():
+    values = run(trains([21.0 + 0.005, 31.0 + 0.005, 20.0, 50.0]), psth_bin_s=0.5).values
+    assert values["psth_hz"].shape == (1, 20)
+    expected = np.zeros(20)
+    expected[0], expected[2] = 1 / 1.5, 2 / 1.5
+    assert values["psth_hz"][0] == pytest.approx(expected)
+    assert values["psth_bin_start_s"] == pytest.approx(0.5 * np.arange(20))
+
+
+def test_quality_is_1_for_equal_trials_and_at_its_floor_for_one_trial_of_three():
+    same = ON_CELL
+    only_one = STARTS[1] + ON + BURST
+    values = run(trains(same, only_one)).values
+    # Response in one of R trials: Var(x / R) / (Var(x) / R) = 1 / R.
+    assert values["qi"] == pytest.approx([1, 1 / 3])
+    assert values["qi_corrected"] == pytest.approx([1, 0], abs=1e-12)
+
+
+def test_quality_equals_the_formula_on_random_trains():
+    from scipy.ndimage import gaussian_filter1d
+
+    rng = np.random.default_rng(3)
+    unit = np.sort(rng.uniform(20, 50, 400))
+    binned = np.array([
+        np.histogram(unit, start + 0.01 * np.arange(1001))[0] for start in STARTS
+    ])  # fmt: skip
+    rates = gaussian_filter1d(binned / 0.01, 5.0, axis=1, mode="reflect")
+    expected = rates.mean(axis=0).var() / rates.var(axis=1).mean()
+    assert run(trains(unit)).values["qi"] == pytest.approx([expected])
+
+
+def test_one_trial_has_responses_and_no_quality():
+    result = run(trains(ON_CELL[:9], []), steps(STARTS[:1]))
+    assert result.values["class"].tolist() == ["on", "none"]
+    assert result.reasons["qi"].tolist() == ["too_few_trials"] * 2
+    assert result.reasons["qi_corrected"].tolist() == ["too_few_trials"] * 2
+
+
+def test_a_recording_without_units_is_an_empty_table():
+    result = run(SpikeTrains(np.empty(0), np.empty(0, dtype=np.int64)))
+    assert result.values["class"].shape == (0,)
+    assert result.values["psth_hz"].shape == (0, 1000)
+
+
+def test_several_steps_need_a_choice():
+    a, b = steps(STARTS, movie="a"), steps(STARTS + 100, movie="b")
+    b = dataclasses.replace(b, event_trial=b.event_trial + 3)
+    both = Trials(**{
+        field.name: np.concatenate([getattr(a, field.name), getattr(b, field.name)])
+        for field in dataclasses.fields(Trials)
+    })  # fmt: skip
+    unit = trains(np.r_[ON_CELL, OFF_CELL + 100])
+    with pytest.raises(ParameterError, match="a, b"):
+        run(unit, both)
+    assert run(unit, both, stimulus="a").values["class"].tolist() == ["on"]
+    assert run(unit, both, stimulus="b").values["class"].tolist() == ["off"]
+    other = run(unit, both, stimulus="c")
+    assert np.isnan(other.values["r_on_hz"]).all()
+    assert other.reasons["r_on_hz"].tolist() == ["stimulus_not_played"]
+
+
+def test_trials_of_other_kinds_do_not_count():
+    trials = steps(STARTS, kind="chirp")
+    assert run(trains(ON_CELL), trials).reasons["p_on"].tolist() == ["stimulus_not_played"]
+
+
+def test_edges_too_near_for_the_windows_are_an_error_that_says_what_to_set():
+    short = steps(STARTS, off=ON + 1.0)
+    with pytest.raises(ParameterError, match=r"1\.000 s apart.*baseline_s: 0\.5"):
+        run(trains(ON_CELL), short)
+    assert run(trains(ON_CELL), short, baseline_s=0.5).values["class"].tolist() == ["on"]
+
+
+def test_steps_without_events_are_an_error_that_says_where_to_give_them():
+    trials = steps(STARTS)
+    cut = dataclasses.replace(
+        trials,
+        event_trial=trials.event_trial[:-1],
+        event_name=trials.event_name[:-1],
+        event_time_s=trials.event_time_s[:-1],
+    )
+    with pytest.raises(StimulusError, match=r"'light_off'.*step\.yaml"):
+        run(trains(ON_CELL), cut)
+    with pytest.raises(StimulusError, match="not after"):
+        run(trains(ON_CELL), steps(STARTS, on=OFF, off=ON))
+
+
+def test_unknown_parameters_are_refused():
+    with pytest.raises(ValidationError):
+        OnOffParams(windows_s=1)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), shift=st.integers(-10, 1000))
+def test_it_follows_shifts_and_the_order_of_units(seed, shift):
+    rng = np.random.default_rng(seed)
+    # Times in 1/1024 s are exact under the shift; bins of 1/128 s keep every edge exact, too.
+    units = [rng.integers(0, 60 * 1024, rng.integers(0, 400)) / 1024 for _ in range(5)]
+    units[0] = np.r_[units[0], np.round(ON_CELL * 1024) / 1024]
+    bins = {"psth_bin_s": 1 / 128}
+    result = run(trains(*units), **bins)
+    moved = run(trains(*[u + shift for u in units[::-1]]), steps(STARTS + shift), **bins)
+    for output in ON_OFF.outputs:
+        before, after = result.values[output.name], moved.values[output.name]
+        if output.dims[0] == "unit":
+            after = after[::-1]
+        equal = before.dtype.kind == "f"
+        assert np.array_equal(before, after, equal_nan=equal), output.name

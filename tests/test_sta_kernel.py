@@ -1,0 +1,214 @@
+"""The spike-triggered average against oracles that go spike by spike."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hdmea.errors import ParameterError
+from hdmea.kernels.sta import refresh_starts, spike_triggered_average
+
+
+def by_spike(counts, movie, lags):
+    """Exact sums over spikes in Python integers; the mean rounded once to float64, then float32."""
+    n_units, n_frames = counts.shape
+    mean = np.full((n_units, len(lags), *movie.shape[1:]), np.nan, np.float32)
+    used = [0] * n_units
+    for unit in range(n_units):
+        inside = [
+            frame
+            for frame in range(n_frames)
+            if all(0 <= frame + lag < n_frames for lag in lags)
+            for _ in range(counts[unit, frame])
+        ]
+        used[unit] = len(inside)
+        for row, lag in enumerate(lags):
+            for y, x in np.ndindex(*movie.shape[1:]):
+                if inside:
+                    total = sum(int(movie[frame + lag, y, x]) for frame in inside)
+                    mean[unit, row, y, x] = np.float32(float(Fraction(total, len(inside))))
+    return mean, used
+
+
+def by_formula(counts, movie, lag, first, stop):
+    """z at one lag, the definition word for word, one refresh at a time."""
+    starts = [t for t in range(len(movie)) if t == 0 or (movie[t] != movie[t - 1]).any()]
+    refresh_of = np.searchsorted(starts, np.arange(len(movie)), side="right") - 1
+    eligible = range(first, stop)
+    refreshes = sorted({int(refresh_of[n + lag]) for n in eligible})
+    n_k = np.array([sum(refresh_of[n + lag] == k for n in eligible) for k in refreshes])
+    x = np.array([movie[starts[k]] for k in refreshes], dtype=float)
+    z = np.full((len(counts), *movie.shape[1:]), np.nan)
+    for unit, train in enumerate(counts):
+        c = np.array([sum(train[n] for n in eligible if refresh_of[n + lag] == k)
+                      for k in refreshes])  # fmt: skip
+        d = c - c.sum() / n_k.sum() * n_k
+        for pixel in np.ndindex(*movie.shape[1:]):
+            values = x[(slice(None), *pixel)]
+            scale = values.std() * np.sqrt((d**2).sum())
+            if np.ptp(values) and (c * n_k.sum() != c.sum() * n_k).any():
+                z[(unit, *pixel)] = (d * (values - values.mean())).sum() / scale
+    return z
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n_frames=st.integers(1, 30),
+    hold=st.integers(1, 4),
+    first=st.integers(-8, 5),
+    width=st.integers(1, 8),
+    n_presentations=st.integers(1, 3),
+)
+def test_uint8_equals_the_exact_mean_bit_for_bit(
+    seed, n_frames, hold, first, width, n_presentations
+):
+    rng = np.random.default_rng(seed)
+    movie = rng.integers(0, 256, (n_frames, 2, 3), dtype=np.uint8)[np.arange(n_frames) // hold]
+    counts = rng.poisson(0.3, (n_presentations, 4, n_frames))
+    counts[:, 0] = 0
+    lags = list(range(first, first + width))
+    if max(0, -lags[0]) + max(0, lags[-1]) >= n_frames:
+        with pytest.raises(ParameterError, match="does not fit"):
+            spike_triggered_average(counts, movie, (first, first + width))
+        return
+    found = spike_triggered_average(list(counts), movie, (first, first + width))
+    mean, used = by_spike(counts.sum(axis=0), movie, lags)
+    assert np.array_equal(found.mean, mean, equal_nan=True)
+    assert found.lags.tolist() == lags
+    assert found.n_spikes.tolist() == used
+    assert (found.n_spikes + found.n_excluded).tolist() == counts.sum(axis=(0, 2)).tolist()
+    begin, stop = max(0, -lags[0]), n_frames - max(0, lags[-1])
+    for row, lag in enumerate(lags):
+        expected = by_formula(counts.sum(axis=0), movie, lag, begin, stop)
+        np.testing.assert_allclose(found.z[:, row], expected, rtol=1e-5, atol=1e-5)
+
+
+def test_a_large_sum_stays_exact():
+    rng = np.random.default_rng(5)
+    movie = rng.integers(0, 256, (4000, 20, 30), dtype=np.uint8)
+    counts = rng.integers(0, 100_000, (3, 4000))
+    found = spike_triggered_average([counts], movie, (-2, 1), with_z=False, threads=2)
+    assert found.z is None
+    for row, lag in enumerate((-2, -1, 0)):
+        c = counts[:, 2:].astype(np.uint64)
+        frames = movie[2 + lag : 4000 + lag].reshape(3998, -1).astype(np.uint64)
+        total = np.einsum("ut,tp->up", c, frames)
+        expected = (total.astype(float) / c.sum(axis=1)[:, None].astype(float)).astype(np.float32)
+        assert np.array_equal(found.mean[:, row].reshape(3, -1), expected)
+
+
+def test_z_by_hand():
+    # Three refreshes of two frames, pixel values 0, 3, 6; spikes 1, 0, 2 and 0, 1, 0.
+    movie = np.repeat([0, 3, 6], 2).astype(np.uint8).reshape(6, 1, 1)
+    counts = np.array([[1, 0, 0, 0, 1, 1], [0, 0, 0, 1, 0, 0]])
+    found = spike_triggered_average([counts], movie, (0, 1))
+    # d = (0, -1, 1): z = (0 * -3 + -1 * 0 + 1 * 3) / (sqrt(6) * sqrt(2)); unit 1: d = +-(1/3, 2/3)
+    assert found.z[:, 0, 0, 0].tolist() == pytest.approx([3 / np.sqrt(12), 0.0])
+    assert found.mean[:, 0, 0, 0].tolist() == [4.0, 3.0]
+
+
+def test_z_has_unit_spread_where_there_is_nothing_with_held_noise():
+    rng = np.random.default_rng(11)
+    movie = (255 * rng.integers(0, 2, (900, 12, 12)).astype(np.uint8)).repeat(4, axis=0)
+    # One unit fires at random, one is driven by pixel (0, 0), one fires in bursts.
+    rate = np.stack([
+        np.full(3600, 0.2),
+        np.where(movie[:, 0, 0] > 0, 0.5, 0.02),
+        np.where(np.arange(3600) % 450 < 60, 2.0, 0.05),
+    ])  # fmt: skip
+    found = spike_triggered_average([rng.poisson(rate)], movie, (-20, 0))
+    null = found.z[:, ::4, 1:, 1:].reshape(3, -1)
+    # 5 * 121 values, so the SD itself is known to 3 %.
+    assert null.std(axis=1) == pytest.approx([1, 1, 1], abs=0.09)
+    assert np.abs(null.mean(axis=1)).max() < 0.15
+    driven = found.z[1, :, 0, 0]
+    assert driven[-1] > 15
+
+
+def test_an_impulse_comes_out_where_it_was():
+    movie = np.zeros((50, 4, 5), dtype=np.uint8)
+    movie[20, 1, 3] = 200
+    counts = np.zeros((1, 50), dtype=int)
+    counts[0, 25] = 1
+    mean = spike_triggered_average([counts], movie, (-10, 3)).mean
+    assert np.argwhere(mean[0]).tolist() == [[5, 1, 3]]  # lag -5
+    assert mean[0, 5, 1, 3] == 200
+
+
+def test_no_spikes_and_unchanging_pixels_are_nan():
+    movie = np.random.default_rng(0).normal(size=(100, 2, 2))
+    movie[:, 1, 1] = 0.1
+    counts = np.zeros((2, 100), dtype=int)
+    counts[1, 10::7] = 1
+    counts[0, 2] = 3  # its window leaves the movie
+    found = spike_triggered_average([counts], movie, (-5, 0))
+    assert np.isnan(found.mean[0]).all()
+    assert np.isnan(found.z[0]).all()
+    assert (found.n_spikes.tolist(), found.n_excluded.tolist()) == ([0, 13], [3, 0])
+    assert np.isnan(found.z[1, :, 1, 1]).all()
+    assert np.isfinite(found.z[1, :, 0]).all()
+    np.testing.assert_allclose(found.mean[1, :, 1, 1], 0.1, rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_threads_do_not_change_a_bit(dtype):
+    rng = np.random.default_rng(9)
+    movie = rng.uniform(0, 255, (300, 30, 31)).astype(dtype)
+    counts = rng.poisson(0.4, (7, 300))
+    one = spike_triggered_average([counts], movie, (-12, 3), threads=1)
+    two = spike_triggered_average([counts], movie, (-12, 3), threads=3)
+    assert one.mean.tobytes() == two.mean.tobytes()
+    assert one.z.tobytes() == two.z.tobytes()
+
+
+def test_float_movies_are_right_within_rounding():
+    rng = np.random.default_rng(10)
+    movie = (1000 + rng.normal(size=(200, 4, 4))).astype(np.float32)
+    counts = rng.poisson(0.3, (3, 200))
+    found = spike_triggered_average([counts], movie, (-3, 2))
+    for row, lag in enumerate(range(-3, 2)):
+        frames = np.arange(3, 199)
+        expected = np.tensordot(counts[:, frames], movie[frames + lag].astype(float), 1)
+        expected /= counts[:, frames].sum(axis=1)[:, None, None]
+        np.testing.assert_allclose(found.mean[:, row], expected, rtol=1e-7)
+        expected_z = by_formula(counts, movie, lag, 3, 199)
+        np.testing.assert_allclose(found.z[:, row], expected_z, rtol=1e-5, atol=1e-6)
+
+
+def test_units_do_not_influence_each_other():
+    rng = np.random.default_rng(12)
+    movie = rng.integers(0, 256, (120, 3, 3), dtype=np.uint8)
+    counts = rng.poisson(0.4, (5, 120))
+    order = rng.permutation(5)
+    found = spike_triggered_average([counts], movie, (-6, 0))
+    mixed = spike_triggered_average([counts[order]], movie, (-6, 0))
+    assert np.array_equal(found.mean[order], mixed.mean)
+    np.testing.assert_allclose(found.z[order], mixed.z, rtol=1e-6)
+
+
+@pytest.mark.parametrize("cover_range", [(0, 0), (-3, -5), (-10, 1), (-5, 6), (0, 11)])
+def test_a_range_that_cannot_be_is_an_error(cover_range):
+    with pytest.raises(ParameterError, match="cover_range"):
+        spike_triggered_average([np.zeros((1, 10), int)], np.zeros((10, 1, 1)), cover_range)
+
+
+def test_counts_and_movie_must_fit():
+    movie = np.zeros((10, 1, 1), np.uint8)
+    with pytest.raises(ParameterError, match=r"\(2, 9\)"):
+        spike_triggered_average([np.zeros((2, 9), int)], movie, (-1, 0))
+    with pytest.raises(ParameterError, match="one presentation"):
+        spike_triggered_average([], movie, (-1, 0))
+
+
+def test_refreshes_are_found_across_blocks(monkeypatch):
+    monkeypatch.setattr("hdmea.kernels.sta._SCAN_BYTES", 12)
+    rng = np.random.default_rng(13)
+    movie = rng.integers(0, 2, (60, 2, 2), dtype=np.uint8)
+    expected = [t for t in range(60) if t == 0 or (movie[t] != movie[t - 1]).any()]
+    assert refresh_starts(movie).tolist() == expected
+    assert refresh_starts(movie[:1]).tolist() == [0]
