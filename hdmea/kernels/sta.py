@@ -119,7 +119,8 @@ def spike_triggered_average(
 
     Notes
     -----
-    Memory beside the result: the counts, and per thread about 256 pixels x refreshes x 24 bytes.
+    Memory beside the result: the counts, one copy of every image of the movie, and per thread
+    about 256 pixels x refreshes x 24 bytes.
 
     Examples
     --------
@@ -144,11 +145,16 @@ def spike_triggered_average(
     mean = np.empty((total.shape[0], lags.size, pixels.shape[1]), dtype=np.float32)
     z = np.empty_like(mean) if with_z else None
     blocks = [slice(i, i + _PIXEL_BLOCK) for i in range(0, pixels.shape[1], _PIXEL_BLOCK)]
+    # One copy of every image, cut into blocks, so that each lag reads memory in order.
+    images = [np.asarray(pixels[:, block][starts]) for block in blocks]
 
     with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
         for row, lag in enumerate(lags):
             task = _Lag(used, n_spikes, starts, first + int(lag), with_z)
-            jobs = [pool.submit(task.write, pixels, block, mean, z, row) for block in blocks]
+            jobs = [
+                pool.submit(task.write, part, block, mean, z, row)
+                for part, block in zip(images, blocks, strict=True)
+            ]
             for job in jobs:
                 job.result()
     shape = (total.shape[0], lags.size, *movie.shape[1:])
@@ -168,10 +174,9 @@ class _Lag:
         self, used: Int64, n_spikes: Int64, starts: Int64, first_frame: int, with_z: bool
     ) -> None:
         n_used = used.shape[1]
-        k = np.searchsorted(starts, first_frame, side="right") - 1
-        shown = starts[k : np.searchsorted(starts, first_frame + n_used)]
-        self.frames = shown
-        offsets = np.maximum(shown - first_frame, 0)
+        first = int(np.searchsorted(starts, first_frame, side="right")) - 1
+        self.refreshes = slice(first, int(np.searchsorted(starts, first_frame + n_used)))
+        offsets = np.maximum(starts[self.refreshes] - first_frame, 0)
         frames_of = np.diff(np.r_[offsets, n_used])
         spikes_of = np.add.reduceat(used, offsets, axis=1)
         self.n_spikes = n_spikes[:, None].astype(np.float64)
@@ -185,10 +190,10 @@ class _Lag:
             self.spread = np.sqrt(np.einsum("uk,uk->u", excess, excess))[:, None]
 
     def write(
-        self, pixels: npt.NDArray[Any], block: slice, mean: Float32, z: Float32 | None, row: int
+        self, part: npt.NDArray[Any], block: slice, mean: Float32, z: Float32 | None, row: int
     ) -> None:
-        """Mean and z of a block of pixels into row `row` of the results."""
-        images = np.asarray(pixels[:, block][self.frames], dtype=np.float64)
+        """Mean and z of a block of pixels, its images in `part`, into row `row` of the results."""
+        images = part[self.refreshes].astype(np.float64)
         sums = self.weights @ images
         with np.errstate(invalid="ignore"):
             mean[:, row, block] = sums[:-1] / self.n_spikes
