@@ -28,7 +28,7 @@ from hdmea.mcs.safe_h5 import (
     to_text,
 )
 
-_BLOCK: Final = 2**20
+_BLOCK: Final = 2**18
 _PLACE: Final = ("UnitID", "RoiID", "SensorID", "Column", "Row")
 _DURATION_TOLERANCE: Final = 1.01
 
