@@ -11,6 +11,7 @@ from hdmea.errors import FileMissingError, StimulusError, UnknownNameError
 from hdmea.stimulus.library import StimulusLibrary
 from hdmea.stimulus.movie import TrialEvent
 from hdmea.stimulus.sections import TrialRule
+from hdmea.stimulus.timeline import build_timeline
 
 STEP = "step_up_5s_5i_b0_3x"
 STEP_RULE = {"start_frame": 240, "trial_length_frame": 600, "repeat": 3}
@@ -119,16 +120,28 @@ def test_a_wrong_definition_names_the_file_and_the_key(folder, content, wrong):
     assert "a.yaml" in str(caught.value)
 
 
-def test_trials_that_leave_the_movie_are_an_error(folder):
+def test_trials_that_leave_the_section_are_an_error(folder):
+    # length 20; the section goes on for 120 frames of grey
     write_json(
-        folder, "a", start_frame=1, trial_length_frame=5, repeat=1, group_count=3, group_gap=2
+        folder, "a", start_frame=121, trial_length_frame=5, repeat=1, group_count=3, group_gap=2
     )
-    assert StimulusLibrary(folder).movie("a").rule.n_trials == 3  # 1 + 3 * 5 + 2 * 2 = 20
+    assert StimulusLibrary(folder).movie("a").rule.n_trials == 3  # 121 + 3 * 5 + 2 * 2 = 140
     write_json(
-        folder, "a", start_frame=2, trial_length_frame=5, repeat=1, group_count=3, group_gap=2
+        folder, "a", start_frame=122, trial_length_frame=5, repeat=1, group_count=3, group_gap=2
     )
-    with pytest.raises(StimulusError, match="end at frame 21"):
+    with pytest.raises(StimulusError, match="end at frame 141"):
         StimulusLibrary(folder).movie("a")
+
+
+def test_the_labs_bar_movie_whose_last_trial_ends_in_the_grey_is_accepted(tmp_path):
+    name = "moving_h_bar_s5_d8_3x"
+    (tmp_path / "movie_length.csv").write_text(f"movie_name,movie_length\n{name}.mov,13560\n")
+    write_json(tmp_path, name, start_frame=60, trial_length_frame=4520, repeat=3)
+    movie = StimulusLibrary(tmp_path).movie(name)
+    timeline = build_timeline([movie], np.arange(14000) / 60)
+    stop = {column.name: column.values for column in timeline.columns("trials")}["stop_frame"]
+    assert stop.tolist() == [180 + 60 + 4520 * n for n in (1, 2, 3)]
+    assert stop[-1] <= timeline.sections[0].end_frame
 
 
 def test_only_the_playlist_in_use_must_resolve(folder):

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hdmea.errors import FileMissingError, StimulusError, UnknownNameError
 from hdmea.stimulus.movie import Kind, Movie, TrialEvent
-from hdmea.stimulus.sections import TrialRule
+from hdmea.stimulus.sections import POST_FRAMES, TrialRule
 
 __all__ = ["Movie", "StimulusLibrary"]
 
@@ -144,10 +144,12 @@ class StimulusLibrary:
             + rule.n_trials * rule.trial_length_frames
             + (rule.group_count - 1) * rule.group_gap_frames
         )
-        if end > length:
+        # The reference lab's bar movie ends its last trial in the grey that follows it.
+        if end > length + POST_FRAMES:
             raise StimulusError(
                 f"{source}: the {rule.n_trials} trials of movie {name!r} end at frame {end}, "
-                f"after the movie itself, which has {length} frames in movie_length.csv."
+                f"more than {POST_FRAMES} frames after the movie itself, which has {length} "
+                f"frames in movie_length.csv: they would leave its section."
             )
         kind, events = _by_convention(name, rule.trial_length_frames)
         if definition.kind is not None:
