@@ -126,7 +126,7 @@ def _alignment(
             lag, "frame", ("section",), "lag of the best correlation"
         ),
         "stimulus/alignment/contrast": Variable(
-            contrast, "1", ("section",), "contrast of the photodiode"
+            contrast, "count", ("section",), "swing of the photodiode that follows the movie"
         ),
         "stimulus/alignment/reason": Variable(
             np.array(reason, dtype=np.str_) if reason else np.zeros(0, "U1"),

@@ -324,14 +324,14 @@ class StoredArray:
             first, *rest = key if isinstance(key, tuple) else (key,)
             if isinstance(first, int | np.integer) and -self.shape[0] <= first < self.shape[0]:
                 row = int(first) % self.shape[0]
-                return self._file.read_rows(self._entry, row, row + 1)[(0, *rest)]
+                one: Array = self._file.read_rows(self._entry, row, row + 1)[(0, *rest)]
+                return one
             if isinstance(first, slice) and first != slice(None) and first.step in (None, 1):
                 start, stop, _ = first.indices(self.shape[0])
-                return self._file.read_rows(self._entry, start, max(start, stop))[
-                    (slice(None), *rest)
-                ]
-        values = self._all()
-        return values if key is Ellipsis else values[key]
+                some = self._file.read_rows(self._entry, start, max(start, stop))
+                return some[(slice(None), *rest)]
+        picked: Array = self._all()[key]
+        return picked
 
     def _all(self) -> Array:
         if self._values is None:

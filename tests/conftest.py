@@ -1,0 +1,16 @@
+"""Recordings that several test files share, made once per worker."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hdmea.simulate import SimulatedDataset, simulate_dataset
+
+
+@pytest.fixture(scope="session")
+def tiny_dataset(tmp_path_factory: pytest.TempPathFactory) -> SimulatedDataset:
+    """Two recordings of 12 units each, and the stimuli they saw: about a minute each."""
+    folder: Path = tmp_path_factory.mktemp("tiny")
+    return simulate_dataset(folder, recordings=2, units=12, seed=4, playlist="tiny")
