@@ -1,0 +1,200 @@
+"""The command ``hdmea``: a thin layer over the library, a function per sub-command.
+
+Nothing heavy is imported before a sub-command runs, so that ``hdmea --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from hdmea import __version__
+from hdmea.errors import HdmeaError, ParameterError, SessionFileError
+
+_INTERRUPTED = 130
+_BROKEN_PIPE = 141
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Parameters
+    ----------
+    arguments
+        Words of the command line; default those of the process.
+
+    Returns
+    -------
+    int
+        0 when all went well, 1 on an error that was explained on standard error, 130 when
+        interrupted, 141 when nobody reads the output any more. Wrong usage leaves with 2.
+    """
+    options = _parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = options.command
+    try:
+        code = command(options)
+        sys.stdout.flush()
+    except HdmeaError as error:
+        print(f"hdmea {options.name}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"hdmea {options.name}: interrupted", file=sys.stderr)
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # What is still buffered has nowhere to go; Python would try again, and complain, at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _BROKEN_PIPE
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="hdmea",
+        description="From CMOS-MEA recordings of the retina to one analysed file each.",
+        epilog="hdmea COMMAND --help explains each command.",
+    )
+    parser.add_argument("--version", action="version", version=f"hdmea {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def add(
+        name: str, command: Callable[[argparse.Namespace], int], text: str
+    ) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text, description=text)
+        added.set_defaults(command=command, name=name)
+        return added
+
+    one = add("simulate", _simulate, "write simulated recordings and the stimuli they saw")
+    one.add_argument("folder", metavar="FOLDER", type=Path, help="where to write")
+    one.add_argument("--recordings", type=int, default=3, help="how many (default: 3)")
+    one.add_argument("--units", type=int, default=48, help="units in each (default: 48)")
+    one.add_argument("--seed", type=int, default=1, help="same seed, same data (default: 1)")
+    one.add_argument("--playlist", default="short", help="tiny, short (default) or full")
+
+    one = add("inspect", _inspect, "say what a .cmcr, .cmtr or session file holds")
+    one.add_argument("file", metavar="FILE", type=Path)
+    one.add_argument("--json", action="store_true", help="as JSON, for programs")
+    one.add_argument(
+        "--anonymous",
+        action="store_true",
+        help="structure only: names, shapes, types and units; no data, recordings, dates or paths",
+    )
+
+    one = add("verify", _verify, "check that session files hold what was saved")
+    _add_files(one)
+
+    one = add("summary", _summary, "say in a line per recording what its session file holds")
+    _add_files(one)
+
+    one = add("table", _table, "write one table of all units of all recordings")
+    _add_files(one)
+    one.add_argument("-o", "--output", metavar="CSV", type=Path, required=True)
+
+    one = add("picture", _picture, "draw the overview of a recording")
+    one.add_argument("file", metavar="FILE", type=Path, help="session file")
+    one.add_argument("-o", "--output", metavar="PNG", type=Path, required=True)
+    return parser
+
+
+def _add_files(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "files", metavar="FILE", type=Path, nargs="+", help="session file, or a folder of them"
+    )
+
+
+def _session_files(given: Sequence[Path]) -> list[Path]:
+    """The files, and in place of each folder its ``.h5`` files in the order of their names."""
+    files: list[Path] = []
+    for path in given:
+        inside = sorted(path.glob("*.h5")) if path.is_dir() else [path]
+        if not inside:
+            raise ParameterError(f"{path} is a folder without session files (*.h5)")
+        files += inside
+    return files
+
+
+def _simulate(options: argparse.Namespace) -> int:
+    from hdmea.simulate import simulate_dataset
+
+    n = options.recordings
+    print(f"simulating {n} recording{'s' if n != 1 else ''} into {options.folder}", flush=True)
+    dataset = simulate_dataset(
+        options.folder,
+        recordings=n,
+        units=options.units,
+        seed=options.seed,
+        playlist=options.playlist,
+        progress=lambda line: print(f"  {line}", flush=True),
+    )
+    print("wrote")
+    print(f"  {dataset.stimuli_path}: the stimulus library")
+    for files in dataset.recordings.values():
+        print(f"  {files.cmcr_path}, {files.cmtr_path.name}, {files.truth_csv_path.name}")
+    print(f"  {dataset.table_path}: the table of the recordings")
+    return 0
+
+
+def _inspect(options: argparse.Namespace) -> int:
+    import json
+
+    from hdmea.store.describe import describe_session, is_session_file, render_session
+
+    if is_session_file(options.file):
+        described = describe_session(options.file, anonymous=options.anonymous)
+        render = render_session
+    else:
+        from hdmea.mcs import describe
+        from hdmea.mcs import render as render_recording
+
+        described = describe(options.file, anonymous=options.anonymous)
+        render = render_recording
+    print(json.dumps(described, indent=2, allow_nan=False) if options.json else render(described))
+    return 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from hdmea.store.verify import verify
+
+    damaged = 0
+    for path in _session_files(options.files):
+        try:
+            found = verify(path)
+        except SessionFileError as error:
+            print(f"{path}: DAMAGED: {error}")
+            damaged += 1
+            continue
+        if found.is_good:
+            print(f"{path}: good ({found.n_datasets} datasets, content {found.content_digest})")
+        else:
+            print(f"{path}: DAMAGED: {', '.join(name for name, _ in found.damaged)}")
+            damaged += 1
+    return min(damaged, 1)
+
+
+def _summary(options: argparse.Namespace) -> int:
+    from hdmea.export.summary import summary_line
+
+    failed = 0
+    for path in _session_files(options.files):
+        try:
+            print(summary_line(path), flush=True)
+        except SessionFileError as error:  # one bad file must not hide the others
+            print(f"hdmea summary: {error}", file=sys.stderr)
+            failed = 1
+    return failed
+
+
+def _table(options: argparse.Namespace) -> int:
+    from hdmea.export.tables import write_units_table
+
+    print(f"wrote {write_units_table(_session_files(options.files), options.output)}")
+    return 0
+
+
+def _picture(options: argparse.Namespace) -> int:
+    from hdmea.report.overview import draw_overview
+
+    print(f"wrote {draw_overview(options.file, options.output)}")
+    return 0
