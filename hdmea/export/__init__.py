@@ -1,0 +1,1 @@
+"""What leaves a session: tables for programs, lines for people; nothing is computed."""

@@ -1,0 +1,79 @@
+"""A recording in a line."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from hdmea.export.readings import (
+    POLARITIES,
+    SHORT_DIGEST,
+    is_significant,
+    n_units,
+    polarity_counts,
+    sta_stimuli,
+    z_peaks,
+)
+from hdmea.session import PipelineSession
+
+
+def summary_line(path: str | Path) -> str:
+    """Say of a session file in one line what it holds.
+
+    Units, spikes, duration, playlist; units by response to the light step; units whose STA stands
+    out (p < 0.01, Bonferroni over lags and pixels); what is pending; number of warnings; and the
+    first characters of the content digest.
+
+    Raises
+    ------
+    FileMissingError, SessionFileError
+        If there is no session file, or it is damaged.
+    """
+    session = PipelineSession.load(path)
+    said = [
+        f"{n_units(session)} units",
+        f"{_n_spikes(session)} spikes",
+        _duration(session),
+        _playlist(session),
+        _polarities(session),
+        *_sta(session),
+    ]
+    if session.pending:
+        said.append(f"PENDING {', '.join(session.pending)}")
+    n = len(session.warnings)
+    said.append("no warnings" if n == 0 else f"{n} warning{'s' if n > 1 else ''}")
+    said.append(f"content {session.content_digest[:SHORT_DIGEST]}")
+    return f"{session.dataset_id}: {'; '.join(said)}"
+
+
+def _n_spikes(session: PipelineSession) -> int:
+    path = "units/spike_times"
+    return int(session[path].data.shape[0]) if path in session else 0
+
+
+def _duration(session: PipelineSession) -> str:
+    path = "recording/duration_s"
+    seconds = float(session.values(path)) if path in session else math.nan
+    return "duration unknown" if math.isnan(seconds) else f"{seconds:.1f} s"
+
+
+def _playlist(session: PipelineSession) -> str:
+    path = "stimulus/playlist"
+    return f"playlist {session.values(path)}" if path in session else "no playlist"
+
+
+def _polarities(session: PipelineSession) -> str:
+    counts = polarity_counts(session)
+    if counts is None:
+        return "no light step"
+    return ", ".join(f"{POLARITIES.get(name, name)} {n}" for name, n in counts.items()) or "-"
+
+
+def _sta(session: PipelineSession) -> list[str]:
+    said = []
+    for stimulus in sta_stimuli(session):
+        peaks = z_peaks(session, stimulus)
+        if peaks is not None:
+            n = int(is_significant(session, stimulus, peaks).sum())
+            said.append(f"STA significant {n} of {peaks.z.size} ({stimulus})")
+    return said or ["no STA"]

@@ -1,0 +1,159 @@
+"""One table of all units of all recordings, for statistics programs."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hdmea.arrays import Array
+from hdmea.errors import ParameterError
+from hdmea.export.readings import n_units, sta_stimuli, z_peaks
+from hdmea.session import PipelineSession
+from hdmea.store.small_file import write_small_file
+
+_FIRST = (
+    "recording",
+    "unit_id",
+    "row",
+    "column",
+    "sensor_id",
+    "x_um",
+    "y_um",
+    "n_spikes",
+    "n_rejected_peaks",
+    "tags",
+)
+_NOT_COLUMNS = ("units/unit_id", "units/spike_times_index")
+
+Columns = dict[str, list[str]]
+
+
+def write_units_table(paths: Iterable[str | Path], csv_path: str | Path) -> Path:
+    """Write one row per recording and unit, and everything scalar that is known of it.
+
+    Columns: ``recording``, ``unit_id``, place and number of spikes; the sorter's measures;
+    ``<feature>.<column>`` of every feature, each followed by its reason; and of every STA
+    ``sta.<stimulus>.`` with ``n_spikes`` (averaged), ``n_excluded``, ``z_peak`` (largest by size),
+    ``peak_lag_frames``, ``polarity`` (1 or -1, the peak's sign), ``peak_y``, ``peak_x`` and
+    ``reason`` (why there is no peak: ``too_few_spikes``, ``z_not_computed``). Undefined values and
+    what a recording lacks are empty. Numbers have all their digits. Columns and rows have the
+    same order whatever the order of `paths`.
+
+    Parameters
+    ----------
+    paths
+        Session files, one per recording.
+    csv_path
+        The table, UTF-8; replaced whole if it exists.
+
+    Returns
+    -------
+    Path
+        The table.
+
+    Raises
+    ------
+    ParameterError
+        If no file is given or two are of the same recording.
+    FileMissingError, SessionFileError
+        If a file is missing or damaged.
+    OutputWriteError
+        If the table cannot be written.
+
+    Notes
+    -----
+    Names of recordings are text, also those that look like numbers or missing values::
+
+        pandas.read_csv(path, dtype={"recording": str}, keep_default_na=False, na_values=[""])
+    """
+    recordings: dict[str, tuple[Path, Columns]] = {}
+    for path in map(Path, paths):
+        session = PipelineSession.load(path)
+        if session.dataset_id in recordings:
+            raise ParameterError(
+                f"{recordings[session.dataset_id][0]} and {path} are both of recording "
+                f"{session.dataset_id!r}; a table has each unit once, leave one out"
+            )
+        recordings[session.dataset_id] = (path, _columns(session))
+    if not recordings:
+        raise ParameterError("no session files are given; a table needs at least one")
+    names = {name for _, columns in recordings.values() for name in columns}
+    header = sorted(names, key=_order)
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    for recording in sorted(recordings):
+        columns = recordings[recording][1]
+        empty = [""] * len(columns["unit_id"])
+        writer.writerows(zip(*(columns.get(name, empty) for name in header), strict=True))
+    return write_small_file(csv_path, text.getvalue().encode("utf-8"))
+
+
+def _order(name: str) -> tuple[Any, ...]:
+    """Known columns first, then the sorter's, features, STAs; a reason after its value."""
+    if name in _FIRST:
+        return (0, _FIRST.index(name))
+    group = 1 if "." not in name else 3 if name.startswith("sta.") else 2
+    if group == 3:
+        stimulus, _, column = name.rpartition(".")
+        return (group, stimulus, _STA_COLUMNS.index(column))
+    return (group, name.removesuffix("_reason"), name.endswith("_reason"))
+
+
+def _columns(session: PipelineSession) -> Columns:
+    """Cells of every column, as text."""
+    n = n_units(session)
+    numbers = session.values("units/unit_id") if "units/unit_id" in session else np.zeros(0)
+    columns = {"recording": [session.dataset_id] * n, "unit_id": _cells(numbers.astype(np.int64))}
+    for group in ("units/", "features/"):
+        for path in session.paths(group):
+            if session[path].dims == ("unit",) and path not in _NOT_COLUMNS:
+                name = path.removeprefix(group).replace("/", ".")
+                columns[name] = _cells(session.values(path))
+    for stimulus in sta_stimuli(session):
+        for name, values in _sta_columns(session, stimulus).items():
+            columns[f"sta.{stimulus}.{name}"] = _cells(values)
+    return columns
+
+
+_STA_COLUMNS = (
+    "n_spikes",
+    "n_excluded",
+    "z_peak",
+    "peak_lag_frames",
+    "polarity",
+    "peak_y",
+    "peak_x",
+    "reason",
+)
+
+
+def _sta_columns(session: PipelineSession, stimulus: str) -> Mapping[str, Array]:
+    n_spikes = session.values(f"sta/{stimulus}/n_spikes")
+    n_excluded = session.values(f"sta/{stimulus}/n_excluded")
+    undefined = np.full(n_spikes.size, np.nan)
+    peaks = z_peaks(session, stimulus)
+    if peaks is None:
+        reason = np.full(n_spikes.size, "z_not_computed")
+        found = (undefined, undefined, undefined, undefined, undefined)
+    else:
+        reason = np.where(np.isnan(peaks.z), "too_few_spikes", "")
+        lags = session.values(f"sta/{stimulus}/lags")
+        lag = undefined.copy()
+        defined = ~np.isnan(peaks.lag)
+        lag[defined] = lags[peaks.lag[defined].astype(np.int64)]
+        z_peak = peaks.z.astype(session[f"sta/{stimulus}/z"].data.dtype)
+        found = (z_peak, lag, np.sign(peaks.z), peaks.y, peaks.x)
+    return dict(zip(_STA_COLUMNS, (n_spikes, n_excluded, *found, reason), strict=True))
+
+
+def _cells(values: Array) -> list[str]:
+    """Shortest text that gives each value back; nothing for NaN; whole numbers without a point."""
+    if values.dtype.kind != "f":
+        return [str(value) for value in values]
+    return ["" if np.isnan(v) else str(v).removesuffix(".0") for v in values]
