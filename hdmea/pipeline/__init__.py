@@ -1,5 +1,8 @@
 """The public face: the names that a user imports. No logic of its own."""
 
+from hdmea.export.summary import summary_line
+from hdmea.export.tables import write_units_table
+from hdmea.report.overview import draw_overview
 from hdmea.session import PipelineSession, SaveState, create_session
 from hdmea.steps.functions import StepFunction
 from hdmea.steps.registry import STEPS
@@ -20,10 +23,13 @@ __all__ = [
     "assemble",
     "compute_sta",
     "create_session",
+    "draw_overview",
     "extract_features",
     "load_recording",
     "run_part",
     "run_recording",
     "section_spike_times",
+    "summary_line",
     "verify",
+    "write_units_table",
 ]
