@@ -9,13 +9,14 @@ INTERPRETER := $(shell $(PYTHON) -c 'import os, sys; print(os.path.realpath(sys.
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 
-.PHONY: help demo test lint lock clean
+.PHONY: help demo test lint schemas lock clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo    simulate three recordings, run the workflow on them, show what came out"
 	@echo "make test    run every test"
 	@echo "make lint    ruff, mypy, snakefmt and snakemake --lint"
+	@echo "make schemas write the workflow's schemas from the models in hdmea/"
 	@echo "make lock    resolve requirements.lock anew from pyproject.toml"
 	@echo "make clean   remove .venv, caches and the demo's files"
 
@@ -60,6 +61,10 @@ lint: .venv/ready
 ifneq ($(INTERPRETER),$(shell cat .venv/interpreter 2>/dev/null))
 .PHONY: .venv/locked
 endif
+
+schemas: .venv/ready
+	$(BIN)/python -m hdmea.config config > workflow/schemas/config.schema.yaml
+	$(BIN)/python -m hdmea.config recordings > workflow/schemas/recordings.schema.yaml
 
 # Hashes are those of PyPI's own files, whatever index this machine is set to use.
 lock:

@@ -1,0 +1,271 @@
+"""The workflow's configuration: models made from the steps' own parameter models, and their schema.
+
+Nothing about a step is repeated here: a new step, parameter or feature appears by itself.
+``python -m hdmea.config config`` (or ``recordings``) prints the schema that Snakemake checks.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    create_model,
+    field_validator,
+    model_validator,
+)
+
+from hdmea.errors import ParameterError
+from hdmea.features.registry import FEATURES
+from hdmea.recordings import RecordingRow
+from hdmea.steps.extract_features import ExtractFeaturesParameters
+from hdmea.steps.registry import STEPS
+from hdmea.steps.step import StepParameters
+
+FROM_TABLE = {"add_section_time": "playlist_name"}
+"""Parameters that are each recording's own, by step: they come from the table of recordings."""
+
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+# Types that are made from the registries: a type checker sees what they are made of.
+if TYPE_CHECKING:
+    StepName: TypeAlias = str
+    FeatureName: TypeAlias = str
+else:
+    StepName, FeatureName = Literal[tuple(STEPS)], Literal[tuple(FEATURES)]
+
+
+def _parameters_of_features() -> type[BaseModel]:
+    fields: Any = {
+        name: (feature.params | None, Field(default=None, description=feature.description))
+        for name, feature in FEATURES.items()
+    }
+    return create_model("FeatureParameters", __base__=_Strict, **fields)
+
+
+def _spelled_out_features() -> type[StepParameters]:
+    """The parameters of `extract_features`, with the features and theirs spelled out."""
+    said = {name: info.description for name, info in ExtractFeaturesParameters.model_fields.items()}
+    default = ExtractFeaturesParameters.model_fields["features"].default
+    by_feature = _parameters_of_features()
+    fields: Any = {
+        "features": (
+            tuple[FeatureName, ...],
+            Field(default=default, min_length=1, description=said["features"]),
+        ),
+        "parameters": (
+            by_feature,
+            Field(default_factory=by_feature, description=said["parameters"]),
+        ),
+    }
+    return create_model("ExtractFeatures", __base__=ExtractFeaturesParameters, **fields)
+
+
+def _configured(name: str) -> type[StepParameters]:
+    """A step's parameters as the configuration has them."""
+    if name == "extract_features":
+        return _spelled_out_features()
+    model = STEPS[name].parameters
+    if name not in FROM_TABLE:
+        return model
+    fields: Any = {
+        field: (info.annotation, info)
+        for field, info in model.model_fields.items()
+        if field != FROM_TABLE[name]
+    }
+    return create_model(
+        model.__name__, __base__=StepParameters, __doc__=model.__doc__ or "", **fields
+    )
+
+
+def _steps_model() -> type[BaseModel]:
+    fields: Any = {
+        name: (_configured(name) | None, Field(default=None, description=step.doc.splitlines()[0]))
+        for name, step in STEPS.items()
+    }
+    return create_model("Steps", __base__=_Strict, **fields)
+
+
+if TYPE_CHECKING:
+    Steps = BaseModel
+else:
+    Steps = _steps_model()
+
+# Snakemake makes patterns of paths, in which braces have a meaning.
+PathText = Annotated[
+    str, Field(pattern=r"^[^{}]+$"), AfterValidator(lambda path: str(PurePath(path)))
+]
+
+
+class WorkflowConfig(_Strict):
+    """What the workflow does and where; paths are relative to the working directory."""
+
+    recordings: PathText = Field(
+        description="table of the recordings, tab-separated: recording, cmcr, cmtr, playlist"
+    )
+    stimuli: PathText = Field(description="folder of the stimulus library")
+    mode: Literal["deferred", "immediate"] = Field(
+        default="deferred",
+        description="deferred: a job per recording, in memory, one file; "
+        "immediate: a job and a file per step and per feature",
+    )
+    output_dir: PathText = Field(
+        default="results", description="folder of session files, table, pictures and logs"
+    )
+    steps_dir: PathText = Field(
+        default="steps", description="folder of the parts that immediate mode writes"
+    )
+    work_dir: PathText | None = Field(
+        default="work",
+        description="folder from which deferred mode goes on after a killed run or a changed "
+        "parameter; null: everything is computed anew",
+    )
+    keep_steps: bool = Field(
+        default=True,
+        description="keep the parts of immediate mode; false saves their space, and a changed "
+        "parameter then recomputes the recording",
+    )
+    checkpoints: tuple[StepName, ...] = Field(
+        default=(), description="steps after which a whole session file is written as well"
+    )
+    steps: Steps = Field(
+        description="steps that are run, with parameters (none: the defaults); "
+        "a step left out is not run; loading always is"
+    )
+
+    @field_validator("steps", mode="before")
+    @classmethod
+    def _present_is_run(cls, steps: Any) -> Any:
+        if not isinstance(steps, Mapping):
+            return steps
+        loading: dict[str, Any] = {name: {} for name, step in STEPS.items() if step.creates}
+        return loading | {name: {} if given is None else given for name, given in steps.items()}
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> WorkflowConfig:
+        chosen = self.chosen_steps
+        problems = [
+            f"{name} needs {need}, which is left out"
+            for name in chosen
+            for need in STEPS[name].needs
+            if need not in chosen
+        ]
+        problems += [
+            f"feature {feature} needs trials, but add_section_time is left out"
+            for feature in self.features
+            if "trials" in FEATURES[feature].needs and "add_section_time" not in chosen
+        ]
+        problems += [
+            f"a checkpoint is asked for after {name}, which is left out"
+            for name in self.checkpoints
+            if name not in chosen
+        ]
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    @property
+    def chosen_steps(self) -> tuple[str, ...]:
+        """Names of the steps that are run, in the order in which they are."""
+        return tuple(name for name in STEPS if getattr(self.steps, name) is not None)
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of the features that are extracted."""
+        chosen = getattr(self.steps, "extract_features", None)
+        return () if chosen is None else tuple(dict.fromkeys(chosen.features))
+
+    def parameters(self, step: str) -> dict[str, Any]:
+        """A step's parameters as plain values, without those that come from the table."""
+        values: dict[str, Any] = getattr(self.steps, step).model_dump(mode="json")
+        if step == "extract_features":
+            given = {name: own for name, own in values["parameters"].items() if own is not None}
+            values |= {"features": list(self.features), "parameters": given}
+        return values
+
+
+def read_config(values: Mapping[str, Any]) -> WorkflowConfig:
+    """Configuration from plain values.
+
+    Raises
+    ------
+    ParameterError
+        Naming every value that cannot be used.
+
+    Examples
+    --------
+    >>> read_config({"recordings": "r.tsv", "stimuli": "stimuli", "steps": {"compute_sta": {}}})
+    Traceback (most recent call last):
+    hdmea.errors.ParameterError: The configuration cannot be used:
+      compute_sta needs add_section_time, which is left out
+    """
+    try:
+        return WorkflowConfig.model_validate(dict(values))
+    except ValidationError as error:
+        problems = "\n".join(f"  {_problem(details)}" for details in error.errors())
+        raise ParameterError(f"The configuration cannot be used:\n{problems}") from error
+
+
+def _problem(details: Mapping[str, Any]) -> str:
+    where = ".".join(map(str, details["loc"]))
+    if not where:
+        return str(details["msg"]).removeprefix("Value error, ")
+    return f"{where}: {details['msg']} (found {details['input']!r})"
+
+
+def config_schema() -> dict[str, Any]:
+    """JSON schema of the configuration, as Snakemake validates it."""
+    schema = WorkflowConfig.model_json_schema()
+    _simplify(schema)
+    # An empty key, "compute_sta:", asks for a step with its defaults.
+    for step in schema["$defs"]["Steps"]["properties"].values():
+        schema["$defs"][step["$ref"].rpartition("/")[2]]["type"] = ["object", "null"]
+    return {"$schema": _DIALECT, **schema}
+
+
+def recordings_schema() -> dict[str, Any]:
+    """JSON schema of a row of the table of recordings."""
+    return {"$schema": _DIALECT, **RecordingRow.model_json_schema()}
+
+
+def _simplify(node: Any) -> None:
+    """Say "this or left out" as "this": what is wrong inside is then named, not "any of these"."""
+    if isinstance(node, Sequence) and not isinstance(node, str):
+        for item in node:
+            _simplify(item)
+    if not isinstance(node, dict):
+        return
+    for value in node.values():
+        _simplify(value)
+    node.pop("title", None)
+    kinds = node.get("anyOf", [])
+    if node.get("default", "") is None and len(kinds) == 2 and "$ref" in kinds[0]:
+        node |= kinds[0]
+        del node["anyOf"], node["default"]
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Print a schema as YAML."""
+    import yaml
+
+    schemas = {"config": config_schema, "recordings": recordings_schema}
+    if len(arguments) != 1 or arguments[0] not in schemas:
+        raise SystemExit(f"usage: python -m hdmea.config {{{'|'.join(schemas)}}}")
+    sys.stdout.write("# Made from the models in hdmea/ by `make schemas`; change them, not this.\n")
+    yaml.safe_dump(schemas[arguments[0]](), sys.stdout, sort_keys=False, allow_unicode=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

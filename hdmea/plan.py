@@ -1,0 +1,152 @@
+"""Which parts a recording is made of, what each needs, and what its result depends on.
+
+The workflow's rules are this, written as files: nobody else knows the dependencies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hdmea.config import FROM_TABLE, WorkflowConfig
+from hdmea.errors import FileMissingError, HdmeaError, ParameterError
+from hdmea.features.registry import FEATURES
+from hdmea.recordings import RecordingRow, require_files
+from hdmea.steps.registry import STEPS
+from hdmea.stimulus.library import StimulusLibrary
+
+_FILE_NAMES = {
+    "add_section_time": "sections",
+    "section_spike_times": "spikes",
+    "compute_sta": "sta",
+}
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one job of immediate mode makes.
+
+    Parameters
+    ----------
+    name
+        Name of its file: ``load_recording``, ``sections``, ``spikes``, ``features.<f>``, ``sta``.
+    step
+        The step that makes it.
+    values
+        The step's parameters, without those that come from the table.
+    needs
+        Names of the parts it is made from.
+    version
+        Version of its definition; for a feature, the step's and the feature's.
+    """
+
+    name: str
+    step: str
+    values: Mapping[str, Any]
+    needs: tuple[str, ...]
+    version: tuple[int, ...]
+
+    def parameters(self, playlist: str) -> dict[str, Any]:
+        """The step's parameters for a recording with this playlist."""
+        return {**self.values, **_from_table(self.step, playlist)}
+
+    def definition(self, playlist: str) -> dict[str, Any]:
+        """Versions and parameters that affect the result: when they change, it is made anew."""
+        affecting = STEPS[self.step].parse(self.parameters(playlist)).affecting()
+        return {"version": self.version, "parameters": affecting}
+
+
+def parts_of(config: WorkflowConfig) -> dict[str, Part]:
+    """The parts that every recording is made of, by name, in an order in which they can be made.
+
+    Examples
+    --------
+    >>> from hdmea.config import read_config
+    >>> steps = {"extract_features": {"features": ["frif"]}, "add_section_time": {}}
+    >>> parts = parts_of(read_config({"recordings": "r", "stimuli": "s", "steps": steps}))
+    >>> {part.name: part.needs for part in parts.values()}
+    {'load_recording': (), 'sections': ('load_recording',), 'features.frif': ('load_recording',)}
+    """
+    parts: list[Part] = []
+    for step in config.chosen_steps:
+        values = config.parameters(step)
+        needs = tuple(_FILE_NAMES.get(need, need) for need in STEPS[step].needs)
+        if step == "extract_features":
+            parts += [_feature(name, values["parameters"], needs) for name in config.features]
+        else:
+            name = _FILE_NAMES.get(step, step)
+            parts.append(Part(name, step, values, needs, (STEPS[step].version,)))
+    return {part.name: part for part in parts}
+
+
+def parts_until(config: WorkflowConfig, step: str) -> tuple[str, ...]:
+    """Names of the parts that are there once a step is done."""
+    chosen = config.chosen_steps
+    done = chosen[: chosen.index(step) + 1]
+    return tuple(part.name for part in parts_of(config).values() if part.step in done)
+
+
+def all_steps(config: WorkflowConfig, playlist: str) -> dict[str, dict[str, Any]]:
+    """Parameters of each step, in the order in which they run, for one recording."""
+    return {
+        step: config.parameters(step) | _from_table(step, playlist) for step in config.chosen_steps
+    }
+
+
+def movie_digests(config: WorkflowConfig, playlist: str) -> dict[str, str]:
+    """Digest of every movie of a playlist: what is made from them is made anew when one changes."""
+    return {
+        movie.name: movie.digest() for movie in StimulusLibrary(config.stimuli).playlist(playlist)
+    }
+
+
+def require_inputs(config: WorkflowConfig, recordings: Mapping[str, RecordingRow]) -> None:
+    """Make sure that files, playlists and movies of all recordings are there before any job runs.
+
+    Raises
+    ------
+    ParameterError
+        Listing everything that is not.
+    """
+    problems: list[str] = []
+    try:
+        require_files(recordings)
+    except FileMissingError as error:
+        problems.append(str(error))
+    if "add_section_time" in config.chosen_steps:
+        problems += _playlist_problems(config, recordings)
+    if problems:
+        raise ParameterError("\n".join(problems))
+
+
+def _from_table(step: str, playlist: str) -> dict[str, str]:
+    return {FROM_TABLE[step]: playlist} if step in FROM_TABLE else {}
+
+
+def _playlist_problems(config: WorkflowConfig, recordings: Mapping[str, RecordingRow]) -> list[str]:
+    users: dict[str, list[str]] = {}
+    for row in recordings.values():
+        users.setdefault(row.playlist, []).append(row.recording)
+    problems: list[str] = []
+    for playlist, names in users.items():
+        whose = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+        if not playlist:
+            problems.append(f"{whose}: no playlist is given in {config.recordings}")
+            continue
+        try:
+            StimulusLibrary(config.stimuli).playlist(playlist)
+        except HdmeaError as error:
+            problems.append(f"{whose}: {error}")
+    return problems
+
+
+def _feature(name: str, parameters: Mapping[str, Any], needs: tuple[str, ...]) -> Part:
+    feature = FEATURES[name]
+    values = {
+        "features": [name],
+        "parameters": {name: parameters[name]} if name in parameters else {},
+    }
+    also = ("sections",) if "trials" in feature.needs else ()
+    version = (STEPS["extract_features"].version, feature.version)
+    return Part(f"features.{name}", "extract_features", values, needs + also, version)

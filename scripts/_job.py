@@ -1,0 +1,50 @@
+"""What every job does around its work: tell about it, in its log and on the terminal."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from hdmea.errors import HdmeaError
+
+
+@contextmanager
+def job() -> Iterator[Any]:
+    """The job as Snakemake gives it to the script.
+
+    Its log gets everything; the terminal too, in whole lines, because other jobs use it as well.
+
+    An expected error ends the job with its message, any other one with a traceback before it.
+    The log's last line says ``DONE`` or what went wrong.
+    """
+    snakemake = vars(sys.modules["__main__"])["snakemake"]  # Snakemake puts it into the script
+    recording, *details = snakemake.wildcards or ["all recordings"]
+    what = " ".join([recording, snakemake.rule, *details])
+    layout = logging.Formatter(f"%(asctime)s {what}: %(message)s", "%H:%M:%S")
+    handlers = [
+        logging.FileHandler(snakemake.log[0], mode="w", encoding="utf-8"),
+        logging.StreamHandler(sys.stderr),
+    ]
+    logging.captureWarnings(True)
+    for handler in handlers:
+        handler.setFormatter(layout)
+        for name in ("hdmea", "py.warnings"):
+            logging.getLogger(name).addHandler(handler)
+    log = logging.getLogger("hdmea")
+    log.setLevel(logging.INFO)
+    started = time.monotonic()
+    log.info("started")
+    try:
+        yield snakemake
+    except HdmeaError as error:
+        log.error("ERROR %s", error)  # what is wrong is said; how it was found is noise
+        sys.exit(1)
+    except Exception as error:
+        log.exception("an error that hdmea does not know:")
+        log.error("ERROR %s: %s", type(error).__name__, error)
+        sys.exit(1)
+    log.info("%.1f s, DONE", time.monotonic() - started)

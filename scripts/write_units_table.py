@@ -1,0 +1,8 @@
+"""Write the table of all units of all recordings."""
+
+from _job import job
+
+from hdmea.pipeline import write_units_table
+
+with job() as snakemake:
+    write_units_table(snakemake.input.sessions, snakemake.output.table)

@@ -1,0 +1,165 @@
+# Configuration, table of recordings, and what several rules share.
+
+import sys
+import time
+from functools import cache
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import min_version, validate
+
+from hdmea.config import read_config
+from hdmea.errors import HdmeaError
+from hdmea.pipeline import summary_line
+from hdmea.plan import movie_digests, parts_of, parts_until, require_inputs
+from hdmea.recordings import read_recordings
+
+min_version("9.0")
+
+
+configfile: "config/config.yaml"
+
+
+# The models first: they say all that is wrong in a line each. Snakemake's check of the published
+# schema prints all of the schema beside it; what is left to it are types of values from --config.
+try:
+    CONFIG = read_config(config)
+    RECORDINGS = read_recordings(CONFIG.recordings)
+except HdmeaError as error:
+    raise WorkflowError(str(error)) from error
+validate(config, "../schemas/config.schema.yaml", set_default=False)
+
+PARTS = parts_of(CONFIG)
+OUT, STEPS = CONFIG.output_dir, CONFIG.steps_dir
+STARTED = time.time()
+
+
+wildcard_constraints:
+    recording=r"[A-Za-z0-9][A-Za-z0-9._-]*",
+    feature="|".join(CONFIG.features) or "none",
+    step="|".join(CONFIG.chosen_steps),
+
+
+@cache
+def inputs_are_there():
+    """Say all that is missing at once, before the first job; not when rules are only looked at."""
+    try:
+        require_inputs(CONFIG, RECORDINGS)
+    except HdmeaError as error:
+        raise WorkflowError(str(error)) from error
+
+
+def all_results(wildcards):
+    inputs_are_there()
+    return [
+        *expand(f"{OUT}/{{recording}}.h5", recording=RECORDINGS),
+        *expand(f"{OUT}/{{recording}}.png", recording=RECORDINGS),
+        *expand(
+            f"{OUT}/checkpoints/{{recording}}.after_{{step}}.h5",
+            recording=RECORDINGS,
+            step=CONFIG.checkpoints,
+        ),
+        f"{OUT}/units.csv",
+    ]
+
+
+def recording_files(wildcards):
+    """Files of a recording, by role. Ancient: they do not change, and copying renews their times."""
+    try:
+        files = RECORDINGS[wildcards.recording].files
+    except KeyError:
+        raise WorkflowError(
+            f"{wildcards.recording} is not in {CONFIG.recordings}"
+        ) from None
+    return {role: ancient(path) for role, path in files.items()}
+
+
+def playlist(wildcards):
+    return RECORDINGS[wildcards.recording].playlist
+
+
+def definition(*parts):
+    """Versions and parameters of parts: what decides their content, and nothing else."""
+    return lambda wildcards: {
+        part: PARTS[part].definition(playlist(wildcards))
+        for part in (name.format(**wildcards) for name in parts)
+    }
+
+
+@cache
+def digests_of(playlist):
+    return movie_digests(CONFIG, playlist)
+
+
+def movies(wildcards):
+    """Digests of the movies shown: an edited one counts, one that was only copied does not."""
+    chosen = "add_section_time" in CONFIG.chosen_steps
+    return digests_of(playlist(wildcards)) if chosen else {}
+
+
+def part_files(names):
+    return [f"{STEPS}/{{recording}}/{name}.h5" for name in names]
+
+
+def needed(part):
+    """Immediate mode: files of the parts that a part is made from."""
+    return part_files(PARTS[part].needs) if part in PARTS else []
+
+
+def feature_needs(wildcards):
+    return needed(f"features.{wildcards.feature}")
+
+
+def parts_so_far(wildcards):
+    return part_files(parts_until(CONFIG, wildcards.step))
+
+
+def step_file(name):
+    path = f"{STEPS}/{{recording}}/{name}.h5"
+    return path if CONFIG.keep_steps else temp(path)
+
+
+def checkpoint_outputs():
+    """Deferred mode: checkpoints are files that the one job of a recording writes on its way."""
+    return {
+        step: f"{OUT}/checkpoints/{{recording}}.after_{step}.h5"
+        for step in CONFIG.checkpoints
+    }
+
+
+def memory_mb(times_input):
+    """Memory of a job: Snakemake and the libraries, some for each MB of input, more on a retry.
+
+    The raw file does not count: it is read in blocks.
+    """
+
+    def needed(wildcards, input, attempt):
+        read_whole = [path for path in input if path != input.get("cmcr")]
+        size_mb = sum(Path(path).stat().st_size for path in read_whole) / 1e6
+        return int(attempt * (500 + times_input * size_mb))
+
+    return needed
+
+
+def threads_of(part):
+    return PARTS[part].values.get("threads", 1) if part in PARTS else 1
+
+
+def summaries():
+    """A line for each recording that is done."""
+    done = [path for name in RECORDINGS if (path := Path(OUT, f"{name}.h5")).exists()]
+    return [summary_line(path) for path in done]
+
+
+def failures():
+    """A line for each job of this run that did not end well: its last words, and its log."""
+    lines = []
+    for log in sorted(Path(OUT, "logs").rglob("*.log")):
+        said = log.read_text(encoding="utf-8", errors="replace").splitlines() or [""]
+        if log.stat().st_mtime >= STARTED and not said[-1].endswith(" DONE"):
+            lines.append(f"FAILED: {said[-1]}\n        read {log}")
+    return lines
+
+
+def tell(lines):
+    print(*lines, sep="\n", file=sys.stderr, flush=True)

@@ -1,0 +1,24 @@
+# Deferred: one job per recording, everything in memory, one file.
+
+
+rule process_recording:
+    input:
+        unpack(recording_files),
+    output:
+        **checkpoint_outputs(),
+        session=f"{OUT}/{{recording}}.h5",
+    log:
+        f"{OUT}/logs/{{recording}}/process_recording.log",
+    benchmark:
+        f"{OUT}/benchmarks/{{recording}}/process_recording.tsv"
+    conda:
+        "../../environment.yml"
+    threads: threads_of("sta")
+    resources:
+        mem_mb=memory_mb(4),
+    params:
+        playlist=playlist,
+        definition=definition(*PARTS),
+        movies=movies,
+    script:
+        "../../scripts/process_recording.py"

@@ -1,0 +1,142 @@
+# Immediate: a job and a file per step and per feature, along what each needs; then one file of all.
+
+
+rule load_recording:
+    input:
+        unpack(recording_files),
+    output:
+        part=step_file("load_recording"),
+    log:
+        f"{OUT}/logs/{{recording}}/load_recording.log",
+    benchmark:
+        f"{OUT}/benchmarks/{{recording}}/load_recording.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=memory_mb(4),
+    params:
+        part="load_recording",
+        playlist=playlist,
+        definition=definition("load_recording"),
+    script:
+        "../../scripts/make_part.py"
+
+
+rule add_section_time:
+    input:
+        parts=needed("sections"),
+    output:
+        part=step_file("sections"),
+    log:
+        f"{OUT}/logs/{{recording}}/sections.log",
+    benchmark:
+        f"{OUT}/benchmarks/{{recording}}/sections.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=memory_mb(2),
+    params:
+        part="sections",
+        playlist=playlist,
+        definition=definition("sections"),
+        movies=movies,
+    script:
+        "../../scripts/make_part.py"
+
+
+rule section_spike_times:
+    input:
+        parts=needed("spikes"),
+    output:
+        part=step_file("spikes"),
+    log:
+        f"{OUT}/logs/{{recording}}/spikes.log",
+    benchmark:
+        f"{OUT}/benchmarks/{{recording}}/spikes.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=memory_mb(2),
+    params:
+        part="spikes",
+        playlist=playlist,
+        definition=definition("spikes"),
+    script:
+        "../../scripts/make_part.py"
+
+
+rule extract_feature:
+    input:
+        parts=feature_needs,
+    output:
+        part=step_file("features.{feature}"),
+    log:
+        f"{OUT}/logs/{{recording}}/features.{{feature}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/{{recording}}/features.{{feature}}.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=memory_mb(4),
+    params:
+        part=lambda wildcards: f"features.{wildcards.feature}",
+        playlist=playlist,
+        definition=definition("features.{feature}"),
+    script:
+        "../../scripts/make_part.py"
+
+
+rule compute_sta:
+    input:
+        parts=needed("sta"),
+    output:
+        part=step_file("sta"),
+    log:
+        f"{OUT}/logs/{{recording}}/sta.log",
+    benchmark:
+        f"{OUT}/benchmarks/{{recording}}/sta.tsv"
+    conda:
+        "../../environment.yml"
+    threads: threads_of("sta")
+    resources:
+        mem_mb=memory_mb(4),
+    params:
+        part="sta",
+        playlist=playlist,
+        definition=definition("sta"),
+    script:
+        "../../scripts/make_part.py"
+
+
+rule assemble:
+    input:
+        parts=part_files(PARTS),
+    output:
+        session=f"{OUT}/{{recording}}.h5",
+    log:
+        f"{OUT}/logs/{{recording}}/assemble.log",
+    benchmark:
+        f"{OUT}/benchmarks/{{recording}}/assemble.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=memory_mb(2),
+    script:
+        "../../scripts/assemble_parts.py"
+
+
+rule assemble_checkpoint:
+    input:
+        parts=parts_so_far,
+    output:
+        checkpoint=f"{OUT}/checkpoints/{{recording}}.after_{{step}}.h5",
+    log:
+        f"{OUT}/logs/{{recording}}/after_{{step}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/{{recording}}/after_{{step}}.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=memory_mb(2),
+    script:
+        "../../scripts/assemble_checkpoint.py"

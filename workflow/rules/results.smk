@@ -1,0 +1,35 @@
+# What is made of the session files: one table of all units, a picture of each recording.
+
+
+rule units_table:
+    input:
+        sessions=expand(f"{OUT}/{{recording}}.h5", recording=RECORDINGS),
+    output:
+        table=f"{OUT}/units.csv",
+    log:
+        f"{OUT}/logs/units_table.log",
+    benchmark:
+        f"{OUT}/benchmarks/units_table.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
+    script:
+        "../../scripts/write_units_table.py"
+
+
+rule draw_overview:
+    input:
+        session=f"{OUT}/{{recording}}.h5",
+    output:
+        picture=f"{OUT}/{{recording}}.png",
+    log:
+        f"{OUT}/logs/{{recording}}/overview.log",
+    benchmark:
+        f"{OUT}/benchmarks/{{recording}}/overview.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=memory_mb(1),
+    script:
+        "../../scripts/draw_overview.py"
