@@ -267,7 +267,11 @@ class PipelineSession:
         """
         if self._file is None or not self._file.exists():
             return
-        if current_digest(self._file) != self._file_digest:
+        try:
+            digest = current_digest(self._file)
+        except SessionFileError:  # whatever it is now, it is not what it was
+            digest = ""
+        if digest != self._file_digest:
             raise StaleSessionError(
                 f"{self._file} was changed since this session read or wrote it; "
                 f"continue from PipelineSession.load({str(self._file)!r}), or save this "
