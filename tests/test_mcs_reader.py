@@ -527,7 +527,7 @@ def test_reading_changes_nothing(pair: Pair) -> None:
 
 @pytest.mark.slow
 def test_damaged_bytes_end_in_our_error_or_in_a_reading(tmp_path: Path) -> None:
-    """No other exception leaves the readers; where HDF5 itself crashes or loops, the probe helps."""
+    """No other exception leaves the readers; crashes and loops of HDF5 are the probe's."""
     here = Path(__file__).parent
     done = subprocess.run(
         [sys.executable, "-W", "ignore", here / "mcs_fuzz.py", tmp_path, "12", "11"],
