@@ -113,9 +113,7 @@ def _views(given: dict[str, Path], deadline_s: float) -> dict[Path, dict[str, An
         if not begun:
             names = " and ".join(str(path) for path in given.values())
             raise RecordingFileError(f"{names}: the check itself could not start: {problem}")
-        raise RecordingFileError(
-            f"{begun[-1]}: the vendor's reader fails on it: {problem}. {_ADVICE}"
-        )
+        raise RecordingFileError(f"{begun[-1]}: the probe of it failed: {problem}. {_ADVICE}")
     return {Path(line["file"]): line for line in said if "file" in line}
 
 
