@@ -1,0 +1,325 @@
+"""The steps: one error in both modes, pending features, parameters, documentation."""
+
+from __future__ import annotations
+
+import inspect
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hdmea.errors import (
+    HdmeaError,
+    MissingDataError,
+    ParameterError,
+    RecordingFileError,
+    StaleSessionError,
+    StimulusError,
+    UnknownNameError,
+)
+from hdmea.pipeline import (
+    PipelineSession,
+    add_section_time,
+    compute_sta,
+    create_session,
+    extract_features,
+    load_recording,
+    section_spike_times,
+)
+from hdmea.simulate import SimulatedDataset
+from hdmea.steps.registry import STEPS
+
+Call = Callable[..., Any]
+NOISE = "perfect_dense_noise_15x15_15hz_r42_24s"
+
+
+@pytest.fixture(scope="module")
+def files(tiny_dataset: SimulatedDataset) -> dict[str, Path]:
+    pair = tiny_dataset.recordings["demo_retina_1"]
+    return {"cmcr_path": pair.cmcr_path, "cmtr_path": pair.cmtr_path}
+
+
+@pytest.fixture(scope="module")
+def bases(
+    files: dict[str, Path], tiny_dataset: SimulatedDataset, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
+    """Session files: just loaded, and with sections."""
+    folder = tmp_path_factory.mktemp("bases")
+    session = create_session(
+        **files, stimuli_dir=tiny_dataset.stimuli_path, output_dir=folder / "out"
+    )
+    load_recording(session=session, probe="off")
+    paths = {"loaded": session.checkpoint(folder / "loaded.h5")}
+    add_section_time(playlist_name="tiny", session=session)
+    paths["sectioned"] = session.checkpoint(folder / "sectioned.h5")
+    return paths
+
+
+@pytest.fixture
+def loaded(bases: dict[str, Path]) -> PipelineSession:
+    return PipelineSession.load(bases["loaded"])
+
+
+@pytest.fixture
+def sectioned(bases: dict[str, Path]) -> PipelineSession:
+    return PipelineSession.load(bases["sectioned"])
+
+
+MISTAKES: list[tuple[str, Call, dict[str, Any], type[HdmeaError], str]] = [
+    ("loaded", extract_features, {"features": ["frif", "nose"]}, UnknownNameError, "frif, on_off"),
+    ("loaded", extract_features, {"features": "nose"}, UnknownNameError, "'nose'"),
+    (
+        "loaded",
+        extract_features,
+        {"features": ["frif"], "parameters": {"on_off": {}}},
+        ParameterError,
+        "not asked for: on_off",
+    ),
+    (
+        "loaded",
+        extract_features,
+        {"features": ["on_off"], "parameters": {"on_off": {"window": 1}}},
+        ParameterError,
+        "window: .*Known parameters: stimulus, window_s",
+    ),
+    (
+        "sectioned",
+        extract_features,
+        {"features": ["on_off"], "parameters": {"on_off": {"window_s": 5}}},
+        ParameterError,
+        "window_s",
+    ),
+    ("loaded", extract_features, {"feature": ["frif"]}, ParameterError, "feature: .*features"),
+    ("loaded", section_spike_times, {}, MissingDataError, "run add_section_time first"),
+    ("loaded", compute_sta, {}, MissingDataError, "run add_section_time first"),
+    ("loaded", add_section_time, {}, ParameterError, "playlist_name: Field required"),
+    ("loaded", add_section_time, {"playlist_name": "x"}, UnknownNameError, "'x'.*tiny"),
+    (
+        "loaded",
+        add_section_time,
+        {"playlist_name": "tiny", "repeats": 0},
+        ParameterError,
+        "repeats",
+    ),
+    ("loaded", add_section_time, {"playlist_name": "tiny", "repeats": 2}, StimulusError, "too few"),
+    ("sectioned", compute_sta, {"stimulus": "x"}, UnknownNameError, f"shown: {NOISE}, tiny_step"),
+    ("sectioned", compute_sta, {"cover_range": (0, -60)}, ParameterError, "cover_range"),
+    ("sectioned", compute_sta, {"cover_range": (-9999, 0)}, ParameterError, "9999"),
+    ("sectioned", compute_sta, {"cover_range": 60}, ParameterError, "cover_range"),
+    ("sectioned", compute_sta, {"threads": 0}, ParameterError, "threads"),
+    ("sectioned", section_spike_times, {"pre_s": -1}, ParameterError, "pre_s"),
+]
+
+
+@pytest.mark.parametrize(("base", "step", "values", "error", "said"), MISTAKES)
+def test_a_mistake_is_the_same_error_in_both_modes_and_changes_nothing(
+    base: str,
+    step: Call,
+    values: dict[str, Any],
+    error: type[HdmeaError],
+    said: str,
+    bases: dict[str, Path],
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "copy.h5"
+    shutil.copy(bases[base], path)
+    before = path.read_bytes()
+    with pytest.raises(error, match=said) as immediate:
+        step(hdf5_path=path, **values)
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["copy.h5"]
+    session = PipelineSession.load(bases[base])
+    digest = session.content_digest
+    with pytest.raises(error) as deferred:
+        step(session=session, **values)
+    assert str(deferred.value) == str(immediate.value)
+    assert session.content_digest == digest
+    assert session.pending == {}
+
+
+def test_features_wait_for_sections_through_a_checkpoint(
+    loaded: PipelineSession, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    extract_features(features=["on_off"], session=loaded, parameters={"on_off": {"class_cut": 0.2}})
+    assert loaded.pending == {"on_off": "add_section_time"}
+    assert loaded.completed_steps == {"load_recording"}
+    with pytest.raises(MissingDataError, match="pending: it waits for add_section_time"):
+        loaded.features["on_off"]
+    path = loaded.save(tmp_path / "pending.h5")
+    assert "pending features: on_off (waits for add_section_time)" in caplog.text
+    again = PipelineSession.load(path)
+    assert again.pending == loaded.pending
+    add_section_time(playlist_name="tiny", session=again)
+    assert again.pending == {}
+    assert again.contributions["features.on_off"].recipe.parameters["class_cut"] == 0.2
+    assert again.completed_steps == {"load_recording", "add_section_time", "extract_features"}
+
+
+def test_another_playlist_redoes_what_was_made_from_the_first(sectioned: PipelineSession) -> None:
+    extract_features(features=["frif", "on_off"], session=sectioned)
+    section_spike_times(session=sectioned)
+    compute_sta(cover_range=(-5, 0), session=sectioned)
+    add_section_time(playlist_name="tiny", alignment="warn", session=sectioned)
+    assert "compute_sta" in sectioned.completed_steps  # a harmless parameter: nothing changes
+    library = sectioned.stimuli_dir
+    assert library is not None
+    stimuli = library.parent / "shorter"
+    shutil.copytree(library, stimuli, dirs_exist_ok=True)
+    (stimuli / "playlist.csv").write_text(f"playlist_name,movie_names\nshort,\"['{NOISE}.mov']\"\n")
+    add_section_time(playlist_name="short", stimuli_dir=stimuli, session=sectioned)
+    assert sectioned.completed_steps == {"load_recording", "add_section_time", "extract_features"}
+    assert set(sectioned.features["on_off"]["on_off_index_reason"]) == {"stimulus_not_played"}
+    assert any("section_spike_times was made from an older" in w for w in sectioned.warnings)
+
+
+def test_trials_are_ranges_of_spikes(sectioned: PipelineSession) -> None:
+    section_spike_times(pre_s=0.25, post_s=0.5, session=sectioned)
+    start, stop = (sectioned.values(f"trials/{edge}_index") for edge in ("start", "stop"))
+    trials = {name: sectioned.values(f"stimulus/trials/{name}") for name in ("start_s", "stop_s")}
+    flat = sectioned.values("units/spike_times")
+    for row, unit in enumerate(sectioned.units.index):
+        times = sectioned.spike_times(unit)
+        for trial, (t0, t1) in enumerate(zip(*trials.values(), strict=True)):
+            expected = [t for t in times.tolist() if t0 - 0.25 <= t < t1 + 0.5]
+            assert flat[start[row, trial] : stop[row, trial]].tolist() == expected
+
+
+def test_sections_are_those_of_the_truth(
+    sectioned: PipelineSession, tiny_dataset: SimulatedDataset
+) -> None:
+    with np.load(tiny_dataset.recordings["demo_retina_1"].truth_npz_path) as truth:
+        np.testing.assert_array_equal(
+            sectioned.values("stimulus/frame_times"), truth["frame_times_s"]
+        )
+        for column in ("movie", "start_frame", "end_frame", "content_start_frame"):
+            np.testing.assert_array_equal(
+                sectioned.values(f"stimulus/sections/{column}"), truth[f"section_{column}"]
+            )
+    r = sectioned.values("stimulus/alignment/r")
+    assert (r > 0.99).all()
+    assert (sectioned.values("stimulus/alignment/lag_frames") == 0).all()
+
+
+def test_a_shifted_clock_is_found_by_the_photodiode(
+    files: dict[str, Path], tiny_dataset: SimulatedDataset
+) -> None:
+    session = create_session(**files, stimuli_dir=tiny_dataset.stimuli_path)
+    load_recording(session=session, probe="off", frame_clock={"drop_first": 6})
+    with pytest.raises(StimulusError, match="lag of -2 frames"):
+        add_section_time(playlist_name="tiny", session=session)
+    add_section_time(playlist_name="tiny", alignment="warn", session=session)
+    assert any("lag of -2 frames" in warning for warning in session.warnings)
+
+
+def test_either_file_may_come_alone(files: dict[str, Path], tiny_dataset: SimulatedDataset) -> None:
+    spikes = create_session(cmtr_path=files["cmtr_path"], stimuli_dir=tiny_dataset.stimuli_path)
+    load_recording(session=spikes)
+    assert len(spikes.units) == 12
+    for step, values in (
+        (add_section_time, {"playlist_name": "tiny"}),
+        (extract_features, {"features": ["frif"]}),
+        (extract_features, {"features": ["on_off"]}),
+    ):
+        with pytest.raises(MissingDataError, match="load it with cmcr_path="):
+            step(session=spikes, **values)
+    light = create_session(cmcr_path=files["cmcr_path"], stimuli_dir=tiny_dataset.stimuli_path)
+    load_recording(session=light)
+    add_section_time(playlist_name="tiny", session=light)
+    for step, values in (
+        (section_spike_times, {}),
+        (compute_sta, {}),
+        (extract_features, {"features": ["frif"]}),
+    ):
+        with pytest.raises(MissingDataError, match="load it with cmtr_path="):
+            step(session=light, **values)
+
+
+def test_files_of_different_recordings_are_refused(tiny_dataset: SimulatedDataset) -> None:
+    one, two = (tiny_dataset.recordings[f"demo_retina_{i}"] for i in (1, 2))
+    session = create_session("mixed", cmcr_path=one.cmcr_path, cmtr_path=two.cmtr_path)
+    with pytest.raises(RecordingFileError, match=r"not a pair.*demo_retina_2\.cmcr"):
+        load_recording(session=session, probe="off")
+    assert session.completed_steps == set()
+
+
+def test_places_are_completed_and_not_contradicted(files: dict[str, Path], tmp_path: Path) -> None:
+    session = create_session(cmtr_path=files["cmtr_path"])
+    with pytest.raises(ParameterError, match="contradicts"):
+        load_recording(cmtr_path=tmp_path / "other-.cmtr", session=session)
+    load_recording(cmcr_path=str(files["cmcr_path"]), session=session, probe="off")
+    assert "stimulus/frame_times" in session
+    with pytest.raises(ParameterError, match="neither cmtr_path"):
+        load_recording()
+    with pytest.raises(FileNotFoundError, match=r"none-\.cmtr"):
+        load_recording(cmtr_path=tmp_path / "none-.cmtr")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_library_comes_from_argument_session_or_environment(
+    bases: dict[str, Path],
+    files: dict[str, Path],
+    tiny_dataset: SimulatedDataset,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("HDMEA_STIMULI", raising=False)
+    session = create_session(**files)
+    load_recording(session=session, probe="off")
+    with pytest.raises(ParameterError, match="HDMEA_STIMULI"):
+        add_section_time(playlist_name="tiny", session=session)
+    monkeypatch.setenv("HDMEA_STIMULI", str(tiny_dataset.stimuli_path))
+    add_section_time(playlist_name="tiny", session=session)
+    assert session.content_digest == PipelineSession.load(bases["sectioned"]).content_digest
+
+
+def test_session_and_file_exclude_each_other(loaded: PipelineSession, tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match=r"hdf5_path.*exclude each other.*session\.save"):
+        extract_features(hdf5_path=tmp_path / "x.h5", features=["frif"], session=loaded)
+    with pytest.raises(ParameterError, match="output_path"):
+        extract_features(features=["frif"], session=loaded, output_path=tmp_path / "x.h5")
+    with pytest.raises(ParameterError, match="needs hdf5_path="):
+        extract_features(features=["frif"])
+    with pytest.raises(ParameterError, match="given twice"):
+        extract_features(tmp_path / "x.h5", hdf5_path=tmp_path / "x.h5")
+
+
+def test_a_step_on_a_changed_file_is_refused(loaded: PipelineSession, tmp_path: Path) -> None:
+    path = loaded.save(tmp_path / "a.h5")
+    extract_features(hdf5_path=path, features=["frif"])
+    with pytest.raises(StaleSessionError, match="PipelineSession.load"):
+        extract_features(features=["frif"], session=loaded)
+    assert "features.frif" not in loaded.contributions
+
+
+def test_two_noise_movies_in_one_session_have_an_sta_each(sectioned: PipelineSession) -> None:
+    compute_sta(stimulus=NOISE, cover_range=(-4, 0), session=sectioned)
+    compute_sta(stimulus="tiny_moving_bar_d8_1x", cover_range=(-6, 0), z=False, session=sectioned)
+    unit = sectioned.units.index[0]
+    assert sectioned.sta(unit, NOISE).shape == (4, 15, 15)
+    assert sectioned.sta(unit, "tiny_moving_bar_d8_1x").shape == (6, 30, 30)
+    assert sectioned.sta_z(unit).shape == (4, 15, 15)  # the only z there is
+
+
+@pytest.mark.parametrize("step", [load_recording, add_section_time, extract_features, compute_sta])
+def test_help_tells_every_parameter(step: Any) -> None:
+    signature = inspect.signature(step)
+    assert step.__doc__.count("\n    None") == 0
+    for name in STEPS[step.__name__].parameters.model_fields:
+        assert name in signature.parameters
+        assert f"\n{name}\n    " in step.__doc__
+
+
+def test_every_variable_has_words_a_unit_and_as_many_axes_as_it_says(
+    sectioned: PipelineSession,
+) -> None:
+    extract_features(features=["frif", "on_off"], session=sectioned)
+    section_spike_times(session=sectioned)
+    compute_sta(cover_range=(-3, 0), session=sectioned)
+    assert len(sectioned.paths()) > 90
+    for path in sectioned.paths():
+        variable = sectioned[path]
+        assert variable.description, path
+        assert len(variable.dims) == len(variable.data.shape), path
+        assert bool(variable.unit) == (variable.data.dtype.kind != "U"), path
