@@ -13,15 +13,15 @@ from hdmea.errors import MissingDataError, ParameterError, UnknownNameError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from hdmea.session.session import PipelineSession
+    from hdmea.session.state import SessionState
 
 
-def units_table(session: PipelineSession) -> pd.DataFrame:
+def units_table(session: SessionState) -> pd.DataFrame:
     """One row per unit, every scalar that is known of it."""
     return _table(session, "units")
 
 
-def unit_row(session: PipelineSession, unit_id: int) -> int:
+def unit_row(session: SessionState, unit_id: int) -> int:
     """Position of a unit on the unit axis.
 
     Raises
@@ -40,7 +40,7 @@ def unit_row(session: PipelineSession, unit_id: int) -> int:
     return int(rows[0])
 
 
-def unit_spike_times(session: PipelineSession, unit_id: int) -> Array:
+def unit_spike_times(session: SessionState, unit_id: int) -> Array:
     """Spike times of one unit (s)."""
     row = unit_row(session, unit_id)
     ends = session.values("units/spike_times_index")
@@ -48,7 +48,7 @@ def unit_spike_times(session: PipelineSession, unit_id: int) -> Array:
     return session["units/spike_times"].data[start : int(ends[row])]
 
 
-def unit_sta(session: PipelineSession, unit_id: int, stimulus: str | None, what: str) -> Array:
+def unit_sta(session: SessionState, unit_id: int, stimulus: str | None, what: str) -> Array:
     """One unit's array ``what`` (``sta`` or ``z``) of one stimulus, shape (lag, y, x).
 
     Raises
@@ -84,7 +84,7 @@ class FeatureTables(Mapping[str, "pd.DataFrame"]):
     Arrays (a rate over time, say) are not columns of the table; `array` gives them.
     """
 
-    def __init__(self, session: PipelineSession) -> None:
+    def __init__(self, session: SessionState) -> None:
         self._session = session
 
     def __iter__(self) -> Iterator[str]:
@@ -127,7 +127,7 @@ class FeatureTables(Mapping[str, "pd.DataFrame"]):
             )
 
 
-def _table(session: PipelineSession, prefix: str) -> pd.DataFrame:
+def _table(session: SessionState, prefix: str) -> pd.DataFrame:
     import pandas as pd
 
     columns = {
