@@ -1,0 +1,241 @@
+"""What a session holds in memory: contributions, requests, places, and views of them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hdmea.arrays import Array, Variable, Variables
+from hdmea.contribution import Contribution, Recipe
+from hdmea.errors import MissingDataError, ParameterError
+from hdmea.session import run_record, tables
+from hdmea.session.identity import check_dataset_id
+from hdmea.session.ledger import Ledger
+from hdmea.session.requests import FeatureRequests
+from hdmea.store.parts import WorkFolder
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_log = logging.getLogger("hdmea")
+_PLACES = ("cmcr_path", "cmtr_path", "stimuli_dir")
+
+
+class SessionState:
+    """One recording in memory; its files are `PipelineSession`'s part.
+
+    Parameters
+    ----------
+    dataset_id
+        Name of the recording and, by default, of its file.
+    output_dir
+        Folder of the file that is written by default.
+    **places
+        ``cmcr_path``, ``cmtr_path``, ``stimuli_dir``: where the inputs are.
+    """
+
+    def __init__(
+        self,
+        dataset_id: str,
+        *,
+        output_dir: str | Path = "artifacts",
+        **places: str | Path | None,
+    ) -> None:
+        self.dataset_id = check_dataset_id(dataset_id)
+        self.output_dir = Path(output_dir)
+        self.cmcr_path: Path | None = None
+        self.cmtr_path: Path | None = None
+        self.stimuli_dir: Path | None = None
+        self.warnings: list[str] = []
+        self._ledger = Ledger()
+        self._requests = FeatureRequests()
+        self._unsaved = True
+        self._work: WorkFolder | None = None
+        self.set_places(**places)
+
+    @property
+    def completed_steps(self) -> set[str]:
+        """Names of the steps that are done; one with something pending is not."""
+        done = {c.recipe.step for c in self._ledger.values()}
+        return done - ({"extract_features"} if self.pending else set())
+
+    @property
+    def pending(self) -> dict[str, str]:
+        """Features that were asked for and wait, each with what it waits for."""
+        return self._requests.waiting()
+
+    @property
+    def memory_estimate_gb(self) -> float:
+        """Size of the arrays that are in memory, in GB (1e9 bytes)."""
+        variables = (v for c in self._ledger.values() for v in c.variables.values())
+        return sum(v.nbytes for v in variables if v.in_memory) / 1e9
+
+    @property
+    def content_digest(self) -> str:
+        """sha256 over the content: equal for equal results, however they were made."""
+        return self._ledger.content_digest(self.pending)
+
+    @property
+    def contributions(self) -> Mapping[str, Contribution]:
+        """What is in the session, by name, in the order in which it was made."""
+        return self._ledger
+
+    def __getitem__(self, path: str) -> Variable:
+        """Variable at a path such as ``units/spike_times``.
+
+        Raises
+        ------
+        MissingDataError
+            If nothing has brought it yet.
+        """
+        variable = self._ledger.variable(path)
+        if variable is None:
+            raise MissingDataError(
+                f"session {self.dataset_id!r} has no {path!r}; it has what these steps brought: "
+                f"{', '.join(sorted(self.completed_steps)) or 'none yet'}"
+            )
+        return variable
+
+    def __contains__(self, path: str) -> bool:
+        return self._ledger.variable(path) is not None
+
+    def paths(self, prefix: str = "") -> list[str]:
+        """Paths of all variables below a prefix, sorted."""
+        return [path for path in self._ledger.paths if path.startswith(prefix)]
+
+    def values(self, path: str) -> Array:
+        """Values of the variable at a path, shape as its ``dims`` say."""
+        return self[path].values
+
+    def warn(self, message: str) -> None:
+        """Log a warning and keep it with the session."""
+        _log.warning(message)
+        if message not in self.warnings:
+            self.warnings.append(message)
+
+    @property
+    def units(self) -> pd.DataFrame:
+        """One row per unit, indexed by ``unit_id``, every scalar that is known of it."""
+        return tables.units_table(self)
+
+    @property
+    def features(self) -> tables.FeatureTables:
+        """Tables of the features by name, e.g. ``session.features["on_off"]``."""
+        return tables.FeatureTables(self)
+
+    def spike_times(self, unit_id: int) -> Array:
+        """Spike times of one unit, float64 (n_spikes,), in s from the start of the recording.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no such unit.
+        """
+        return tables.unit_spike_times(self, unit_id)
+
+    def sta(self, unit_id: int, stimulus: str | None = None) -> Array:
+        """Spike-triggered average of one unit, float32 (lag, y, x), in the movie's values.
+
+        Raises
+        ------
+        MissingDataError, ParameterError, UnknownNameError
+            If there is no STA, several and none named, or no such unit or stimulus.
+        """
+        return tables.unit_sta(self, unit_id, stimulus, "sta")
+
+    def sta_z(self, unit_id: int, stimulus: str | None = None) -> Array:
+        """z score of the spike-triggered average, float32 (lag, y, x); raises as `sta` does."""
+        return tables.unit_sta(self, unit_id, stimulus, "z")
+
+    def set_places(self, **places: str | Path | None) -> None:
+        """Complete the places of the inputs.
+
+        Raises
+        ------
+        ParameterError
+            If a place is known already and the new one is another.
+        """
+        for name, place in places.items():
+            if name not in _PLACES:
+                raise ParameterError(
+                    f"{name!r} is no place of a session; known: {', '.join(_PLACES)}"
+                )
+            known = getattr(self, name)
+            if place is None:
+                continue
+            if (
+                known is not None
+                and Path(place).resolve() != known.resolve()
+                and name != "stimuli_dir"
+            ):
+                raise ParameterError(
+                    f"{name}={str(place)!r} contradicts the session's {str(known)!r}; "
+                    "create another session for another recording"
+                )
+            setattr(self, name, Path(place))
+
+    def obtain(self, recipe: Recipe, compute: Callable[[], Variables]) -> Contribution:
+        """Bring a contribution into the session: it is here, in the work folder, or computed.
+
+        What was made from an older contribution of the same name no longer holds; it is dropped
+        with a warning, and dropped features wait to be computed again.
+        """
+        present = self._ledger.get(recipe.name)
+        if present is not None and present.key == recipe.key:
+            return present
+        found = self._work.find(recipe.name, recipe.key) if self._work else None
+        if found is None:
+            with run_record.measured() as run:
+                variables = {path: _frozen(v) for path, v in compute().items()}
+            found = Contribution(recipe, variables, run)
+            if self._work:
+                self._work.keep(found, self._header())
+        self._add(found)
+        return found
+
+    def request_feature(self, name: str, parameters: Mapping[str, Any]) -> None:
+        """Remember that a feature is wanted, with its parameters."""
+        self._requests.add(name, parameters)
+        self._unsaved = True
+
+    def requested_features(self) -> dict[str, dict[str, Any]]:
+        """Features that are wanted and not there yet, with their parameters."""
+        return self._requests.wanted()
+
+    def set_waiting(self, name: str, reason: str | None) -> None:
+        """Say what a requested feature waits for; None when it waits no longer."""
+        self._requests.set_waiting(name, reason)
+
+    def use_work_folder(self, folder: str | Path) -> None:
+        """Keep every contribution as a part in a folder as it is made, and take from there."""
+        self._work = WorkFolder(Path(folder))
+
+    def _header(self) -> dict[str, Any]:
+        return {
+            "dataset_id": self.dataset_id,
+            "output_dir": str(self.output_dir),
+            "places": {name: str(p) if (p := getattr(self, name)) else None for name in _PLACES},
+            "warnings": list(self.warnings),
+            "software": run_record.software(),
+            **self._requests.as_header(),
+        }
+
+    def _add(self, contribution: Contribution) -> None:
+        for dropped in self._ledger.add(contribution):
+            self.warn(f"{dropped.name} was made from an older {contribution.name}; it is dropped")
+            if dropped.recipe.step == "extract_features":
+                self.request_feature(
+                    dropped.name.removeprefix("features."), dropped.recipe.parameters
+                )
+        self._unsaved = True
+
+
+def _frozen(variable: Variable) -> Variable:
+    """The variable with values that nobody can change: digests and lazy saves rely on it."""
+    if isinstance(variable.data, np.ndarray):
+        variable.data.flags.writeable = False
+    return variable
