@@ -288,7 +288,7 @@ def test_session_and_file_exclude_each_other(loaded: PipelineSession, tmp_path: 
 def test_a_step_on_a_changed_file_is_refused(loaded: PipelineSession, tmp_path: Path) -> None:
     path = loaded.save(tmp_path / "a.h5")
     extract_features(hdf5_path=path, features=["frif"])
-    with pytest.raises(StaleSessionError, match="PipelineSession.load"):
+    with pytest.raises(StaleSessionError, match=r"PipelineSession\.load"):
         extract_features(features=["frif"], session=loaded)
     assert "features.frif" not in loaded.contributions
 

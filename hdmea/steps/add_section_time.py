@@ -106,7 +106,7 @@ def _alignment(
             if not found.reason and (found.lag_frames != 0 or found.r < _LEAST_R):
                 contradictions.append(
                     f"section {i} ({section.movie}): r = {found.r:.2f} at a lag of "
-                    f"{found.lag_frames} frames"
+                    f"{found.lag_frames:.0f} frames"
                 )
     if contradictions:
         message = (
