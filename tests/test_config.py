@@ -1,0 +1,294 @@
+"""The workflow's configuration, its table of recordings, and the plan made from both."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from hdmea.config import config_schema, main, read_config, recordings_schema
+from hdmea.errors import FileMissingError, ParameterError
+from hdmea.features.registry import FEATURES
+from hdmea.plan import all_steps, movie_digests, parts_of, parts_until, require_inputs
+from hdmea.recordings import read_recordings, require_files
+from hdmea.simulate import SimulatedDataset
+from hdmea.steps.registry import STEPS
+
+ROOT = Path(__file__).parents[1]
+PLACES = {"recordings": "recordings.tsv", "stimuli": "stimuli"}
+
+
+def configuration(**changes: Any) -> dict[str, Any]:
+    steps = dict.fromkeys(STEPS)
+    return {**PLACES, "steps": steps, **changes}
+
+
+def table(folder: Path, *rows: str, header: str = "recording\tcmcr\tcmtr\tplaylist") -> Path:
+    path = folder / "recordings.tsv"
+    path.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+    return path
+
+
+# -- schema ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "schema"), [("config", config_schema), ("recordings", recordings_schema)]
+)
+def test_published_schemas_are_those_of_the_models(
+    name: str, schema: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    published = (ROOT / f"workflow/schemas/{name}.schema.yaml").read_text(encoding="utf-8")
+    assert yaml.safe_load(published) == yaml.safe_load(yaml.safe_dump(schema()))
+    main([name])
+    assert capsys.readouterr().out == published, "run `make schemas`"
+
+
+def test_schema_describes_every_parameter_of_every_step_and_feature() -> None:
+    definitions = config_schema()["$defs"]
+    for name, step in STEPS.items():
+        model = definitions["Steps"]["properties"][name]["$ref"].rpartition("/")[2]
+        properties = definitions[model]["properties"]
+        from_table = {"playlist_name"} if name == "add_section_time" else set()
+        assert set(properties) == set(step.parameters.model_fields) - from_table
+        assert definitions[model]["additionalProperties"] is False
+        assert all("description" in said for said in properties.values())
+    for name, feature in FEATURES.items():
+        model = definitions["FeatureParameters"]["properties"][name]["$ref"].rpartition("/")[2]
+        assert set(definitions[model]["properties"]) == set(feature.params.model_fields)
+
+
+@pytest.mark.parametrize(
+    ("values", "said_by_model"),
+    [
+        (configuration(mode="fast"), "mode: Input should be 'deferred' or 'immediate'"),
+        (configuration(modus="deferred"), "modus: Extra inputs are not permitted"),
+        (
+            configuration(steps={"compute_sta": {"cover_rage": [-9, 0]}, "add_section_time": None}),
+            "steps.compute_sta.cover_rage: Extra inputs are not permitted",
+        ),
+        (
+            configuration(steps={"add_section_time": {"playlist_name": "p"}}),
+            "steps.add_section_time.playlist_name",
+        ),
+        (configuration(steps={"load": None}), "steps.load: Extra inputs are not permitted"),
+        (
+            configuration(steps={"extract_features": {"features": ["on_of"]}}),
+            "steps.extract_features.features.0: Input should be 'frif'",
+        ),
+        (
+            configuration(
+                steps={
+                    "extract_features": {
+                        "features": ["frif"],
+                        "parameters": {"on_off": {"windows": 1}},
+                    }
+                }
+            ),
+            "steps.extract_features.parameters.on_off.windows",
+        ),
+        (configuration(checkpoints=["sta"]), "checkpoints.0: Input should be"),
+        (configuration(output_dir="results/{x}"), "output_dir: String should match"),
+        ({"recordings": "r.tsv"}, "stimuli: Field required"),
+    ],
+)
+def test_models_and_schema_refuse_alike(values: dict[str, Any], said_by_model: str) -> None:
+    with pytest.raises(ParameterError) as refused:
+        read_config(values)
+    assert said_by_model in str(refused.value)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(values, config_schema())
+
+
+def test_all_problems_are_said_at_once() -> None:
+    with pytest.raises(ParameterError) as refused:
+        read_config({"mode": "fast", "modus": 1, "steps": {}})
+    assert len(str(refused.value).splitlines()) == 1 + 4
+
+
+@pytest.mark.parametrize(
+    ("steps", "checkpoints", "said"),
+    [
+        ({"compute_sta": None}, [], "compute_sta needs add_section_time, which is left out"),
+        ({"extract_features": None}, [], "feature on_off needs trials"),
+        (
+            {"add_section_time": None},
+            ["compute_sta"],
+            "after compute_sta, which is left out",
+        ),
+    ],
+)
+def test_steps_that_do_not_fit_together(
+    steps: dict[str, Any], checkpoints: list[str], said: str
+) -> None:
+    with pytest.raises(ParameterError, match=said):
+        read_config(configuration(steps=steps, checkpoints=checkpoints))
+
+
+def test_demo_configuration_is_good() -> None:
+    values = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
+    jsonschema.validate(values, config_schema())
+    assert read_config(values).chosen_steps == tuple(STEPS)
+    assert list(read_recordings(ROOT / values["recordings"])) == [
+        f"demo_retina_{i}" for i in (1, 2, 3)
+    ]
+
+
+def test_demo_recordings_are_those_that_are_simulated(
+    tiny_dataset: SimulatedDataset,
+) -> None:
+    table = read_recordings(ROOT / "config/recordings.tsv")
+    simulated = read_recordings(tiny_dataset.table_path)
+    for name, row in simulated.items():
+        assert table[name].files == {role: f"demo/{path}" for role, path in row.files.items()}
+
+
+# -- plan -----------------------------------------------------------------------------------------
+
+
+def test_parts_follow_declared_needs() -> None:
+    parts = parts_of(read_config(configuration()))
+    assert {name: part.needs for name, part in parts.items()} == {
+        "load_recording": (),
+        "sections": ("load_recording",),
+        "spikes": ("load_recording", "sections"),
+        "features.frif": ("load_recording",),
+        "features.on_off": ("load_recording", "sections"),
+        "sta": ("load_recording", "sections"),
+    }
+
+
+def test_steps_left_out_are_not_run_and_loading_always_is() -> None:
+    config = read_config(configuration(steps={"add_section_time": None}))
+    assert list(parts_of(config)) == ["load_recording", "sections"]
+    assert all_steps(config, "p")["add_section_time"]["playlist_name"] == "p"
+
+
+def test_parts_until_a_step_hold_all_before_it() -> None:
+    config = read_config(configuration())
+    assert parts_until(config, "load_recording") == ("load_recording",)
+    assert parts_until(config, "section_spike_times") == ("load_recording", "sections", "spikes")
+    assert parts_until(config, "compute_sta") == tuple(parts_of(config))
+
+
+def changed_parts(one: dict[str, Any], other: dict[str, Any]) -> set[str]:
+    before, after = (parts_of(read_config(configuration(steps=steps))) for steps in (one, other))
+    return {name for name in before if before[name].definition("p") != after[name].definition("p")}
+
+
+@pytest.mark.parametrize(
+    ("step", "parameters", "changed"),
+    [
+        ("compute_sta", {"cover_range": [-30, 0]}, {"sta"}),
+        ("compute_sta", {"threads": 4}, set()),
+        ("load_recording", {"probe": "off"}, set()),
+        ("load_recording", {"frame_clock": {"drop_first": 5}}, {"load_recording"}),
+        ("section_spike_times", {"pre_s": 0.5}, {"spikes"}),
+        ("extract_features", {"parameters": {"on_off": {"window_s": 0.4}}}, {"features.on_off"}),
+    ],
+)
+def test_a_parameter_changes_its_own_part_only(
+    step: str, parameters: dict[str, Any], changed: set[str]
+) -> None:
+    all_default: dict[str, Any] = dict.fromkeys(STEPS)
+    assert changed_parts(all_default, all_default | {step: parameters}) == changed
+
+
+def test_an_edited_movie_changes_its_digest(tiny_dataset: SimulatedDataset, tmp_path: Path) -> None:
+    stimuli = tmp_path / "stimuli"
+    stimuli.mkdir()
+    for path in tiny_dataset.stimuli_path.iterdir():
+        (stimuli / path.name).write_bytes(path.read_bytes())
+    config = read_config(configuration(stimuli=str(stimuli)))
+    before = movie_digests(config, "tiny")
+    edited = next(iter(before))
+    frames = bytearray((stimuli / f"{edited}.npy").read_bytes())
+    frames[-1] ^= 1
+    (stimuli / f"{edited}.npy").write_bytes(frames)
+    after = movie_digests(config, "tiny")
+    assert {name for name in before if before[name] != after[name]} == {edited}
+
+
+# -- recordings -----------------------------------------------------------------------------------
+
+
+def test_names_stay_text(tmp_path: Path) -> None:
+    path = table(tmp_path, "001\ta.cmcr\ta.cmtr\tp", "# a remark", "", "NA\t\tb.cmtr\t1e3")
+    rows = read_recordings(path)
+    assert list(rows) == ["001", "NA"]
+    assert rows["001"].files == {"cmcr": "a.cmcr", "cmtr": "a.cmtr"}
+    assert rows["NA"].files == {"cmtr": "b.cmtr"}
+    assert rows["NA"].playlist == "1e3"
+
+
+def test_everything_wrong_with_the_rows_is_listed(tmp_path: Path) -> None:
+    path = table(
+        tmp_path,
+        "good\ta.cmcr\ta.cmtr\tp",
+        "good\tb.cmcr\tb.cmtr\tp",
+        "$(touch X)\ta\tb\tp",
+        "../up\ta\tb\tp",
+        "empty\t\t\tp",
+    )
+    with pytest.raises(ParameterError) as refused:
+        read_recordings(path)
+    said = str(refused.value)
+    assert "'good' is listed 2 times" in said
+    assert "line 4: recording: '$(touch X)' cannot be" in said
+    assert "line 5: recording: '../up' cannot be" in said
+    assert "line 6: neither cmcr nor cmtr is given" in said
+
+
+@pytest.mark.parametrize(
+    ("header", "rows", "said"),
+    [
+        ("recording\tcmcr\tsorted", ["a\tb\tc"], "its columns are 'recording', 'cmcr', 'sorted'"),
+        ("recording,cmcr,cmtr,playlist", ["a,b,c,d"], "separated by tabs"),
+        ("recording\trecording", ["a\tb"], "its columns are"),
+        ("cmcr\tcmtr", ["a\tb"], "they must be recording"),
+        ("recording\tcmcr", ["a\tb\tc"], "line 2: 3 cells, but 2 columns"),
+        ("recording\tcmcr", [], "it lists no recording"),
+        ("", [], "its columns are missing"),
+    ],
+)
+def test_a_table_of_another_shape(tmp_path: Path, header: str, rows: list[str], said: str) -> None:
+    with pytest.raises(ParameterError, match=said):
+        read_recordings(table(tmp_path, *rows, header=header))
+
+
+def test_a_table_that_is_missing_or_no_text(tmp_path: Path) -> None:
+    with pytest.raises(FileMissingError, match="no table of recordings"):
+        read_recordings(tmp_path / "recordings.tsv")
+    (tmp_path / "recordings.tsv").write_bytes(b"\xff\xfe")
+    with pytest.raises(ParameterError, match="not text in UTF-8"):
+        read_recordings(tmp_path / "recordings.tsv")
+
+
+def test_missing_files_are_listed(tmp_path: Path) -> None:
+    rows = read_recordings(table(tmp_path, "a\tx.cmcr\tx.cmtr\tp", "b\t\ty.cmtr\tp"))
+    with pytest.raises(FileMissingError) as refused:
+        require_files(rows)
+    assert str(refused.value).splitlines()[1:] == [
+        "  a: cmcr x.cmcr",
+        "  a: cmtr x.cmtr",
+        "  b: cmtr y.cmtr",
+    ]
+
+
+def test_what_is_missing_is_said_with_the_recordings_that_need_it(
+    tiny_dataset: SimulatedDataset, tmp_path: Path
+) -> None:
+    files = tiny_dataset.recordings["demo_retina_1"]
+    pair = f"{files.cmcr_path}\t{files.cmtr_path}"
+    path = table(tmp_path, f"a\t{pair}\ttiny", f"b\t{pair}\tlong", f"c\t{pair}\t", "d\tx\t\ttiny")
+    config = read_config(configuration(stimuli=str(tiny_dataset.stimuli_path)))
+    with pytest.raises(ParameterError) as refused:
+        require_inputs(config, read_recordings(path))
+    said = str(refused.value)
+    assert "d: cmcr x" in said
+    assert "b: Playlist 'long' is not in" in said
+    assert "c: no playlist is given in recordings.tsv" in said
+    assert "a:" not in said
