@@ -160,8 +160,8 @@ def draw_sta(
     height, width = movie.shape[1:]
     image.set_xticks(sorted({0, width - 1}))
     image.set_yticks(sorted({0, height - 1}))
-    image.set_xlabel("x (pixel)", labelpad=-4)
-    image.set_ylabel("y (pixel)", labelpad=-6)
+    image.set_xlabel("x (pixel)", labelpad=1)
+    image.set_ylabel("y (pixel)", labelpad=0)
     bar = image.figure.colorbar(drawn, ax=image, fraction=0.05, pad=0.04)
     bar.set_ticks([-limit, 0, limit], labels=[_signed(-limit), "0", _signed(limit)])
     bar.outline.set_visible(False)

@@ -85,7 +85,7 @@ def overview_figure(session: PipelineSession) -> Figure:
     figure = Figure(figsize=_SIZE_INCHES, dpi=_DPI)
     FigureCanvasAgg(figure)
     _write_head(figure, session)
-    draw_alignment(figure.add_axes((0.06, 0.735, 0.925, 0.125), label="alignment"), session)
+    draw_alignment(figure.add_axes((0.065, 0.735, 0.92, 0.125), label="alignment"), session)
     examples = choose_examples(session, _EXAMPLES)
     letters = dict(zip(examples, "ABC", strict=False))
     draw_chip(figure.add_axes((0.05, 0.195, 0.345, 0.43125), label="chip"), session, letters)
@@ -111,9 +111,9 @@ def _draw_example(
 ) -> None:
     """One example unit in its place from above: raster over rate, STA, its course."""
     bottom = 0.505 - 0.2 * place
-    raster = figure.add_axes((0.46, bottom + 0.06, 0.235, 0.075), label=f"raster {letter}")
-    rate = figure.add_axes((0.46, bottom, 0.235, 0.055), label=f"rate {letter}")
-    image = figure.add_axes((0.73, bottom, 0.088, 0.12), label=f"sta {letter}")
+    raster = figure.add_axes((0.46, bottom + 0.06, 0.23, 0.075), label=f"raster {letter}")
+    rate = figure.add_axes((0.46, bottom, 0.23, 0.055), label=f"rate {letter}")
+    image = figure.add_axes((0.732, bottom, 0.088, 0.12), label=f"sta {letter}")
     course = figure.add_axes((0.893, bottom, 0.093, 0.12), label=f"course {letter}")
     figure.text(0.43, bottom + 0.15, unit_title(session, row, letter), fontweight="bold")
     draw_raster(raster, rate, session, row, trials)
