@@ -1,0 +1,303 @@
+"""The workflow through Snakemake's command line: both modes, kills, changes, and what it refuses.
+
+Whole runs are expensive, so a test follows one run and says all that must be true of it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from hdmea.config import read_config
+from hdmea.pipeline import PipelineSession, run_recording, verify
+from hdmea.plan import all_steps
+from hdmea.simulate import SimulatedDataset
+
+ROOT = Path(__file__).parents[1]
+STEPS: dict[str, Any] = {
+    "load_recording": {"probe": "off"},  # what the probe does is tested elsewhere
+    "add_section_time": None,
+    "section_spike_times": None,
+    "extract_features": {"parameters": {"on_off": {"baseline_s": 0.5}}},
+    "compute_sta": {"cover_range": [-12, 0]},
+}
+ONE, TWO = "demo_retina_1", "demo_retina_2"
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+
+
+@dataclass
+class Project:
+    """A folder with a configuration, in which snakemake is started."""
+
+    folder: Path
+    stimuli: Path
+    files: dict[str, tuple[Path, Path]]
+
+    def configure(self, **changes: Any) -> None:
+        rows = [f"{name}\t{cmcr}\t{cmtr}\ttiny" for name, (cmcr, cmtr) in self.files.items()]
+        self.write_table(*rows)
+        values = {"recordings": "config/recordings.tsv", "stimuli": str(self.stimuli)}
+        values |= {"steps": STEPS} | changes
+        (self.folder / "config/config.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+
+    def write_table(self, *rows: str) -> None:
+        (self.folder / "config").mkdir(exist_ok=True)
+        lines = ["recording\tcmcr\tcmtr\tplaylist", *rows, ""]
+        (self.folder / "config/recordings.tsv").write_text("\n".join(lines), encoding="utf-8")
+
+    @contextmanager
+    def started(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+        """Snakemake in a process group of its own, which is ended with the block."""
+        program = [sys.executable, "-m", "snakemake", "-s", str(ROOT / "workflow/Snakefile")]
+        options = ["--workflow-profile", str(ROOT / "profiles/default"), "--cores", "2"]
+        process = subprocess.Popen(
+            [*program, *options, *arguments],
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.communicate()
+
+    def run(self, *arguments: str, code: int = 0, limit_s: float = 100) -> str:
+        """What snakemake says, once it has ended with this code within the limit."""
+        with self.started(*arguments) as process:
+            said, _ = process.communicate(timeout=limit_s)
+        assert process.returncode == code, said
+        return said
+
+    def run_until(self, file: str, *arguments: str, limit_s: float = 60) -> None:
+        """Start snakemake, and kill all of its group as soon as a file is there."""
+        deadline = time.monotonic() + limit_s
+        with self.started(*arguments) as process:
+            while not (self.folder / file).exists():
+                assert process.poll() is None, process.communicate()[0]
+                assert time.monotonic() < deadline, f"{file} did not appear"
+                time.sleep(0.01)
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+
+    def digest(self, file: str) -> str:
+        found = verify(self.folder / file)
+        assert found.is_good
+        return found.content_digest
+
+
+@pytest.fixture
+def project(tmp_path: Path, tiny_dataset: SimulatedDataset) -> Project:
+    files = {
+        name: (recording.cmcr_path, recording.cmtr_path)
+        for name, recording in tiny_dataset.recordings.items()
+    }
+    return Project(tmp_path, tiny_dataset.stimuli_path, files)
+
+
+@pytest.fixture(scope="module")
+def library_digest(tiny_dataset: SimulatedDataset, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Content digest of what the library alone makes of a recording, up to a step."""
+
+    @cache
+    def digests(name: str) -> dict[str, str]:
+        values = {"recordings": "-", "stimuli": str(tiny_dataset.stimuli_path), "steps": STEPS}
+        files, folder = tiny_dataset.recordings[name], tmp_path_factory.mktemp("library")
+        after = {step: folder / f"{step}.h5" for step in STEPS}
+        result = run_recording(
+            all_steps(read_config(values), "tiny"),
+            folder / "session.h5",
+            dataset_id=name,
+            cmcr_path=files.cmcr_path,
+            cmtr_path=files.cmtr_path,
+            stimuli_dir=tiny_dataset.stimuli_path,
+            checkpoints=after,
+        )
+        found = {step: verify(path).content_digest for step, path in after.items()}
+        assert found["compute_sta"] == result.content_digest
+        return found
+
+    def of(name: str, last: str = "compute_sta") -> str:
+        return digests(name)[last]
+
+    return of
+
+
+def jobs(said: str) -> Mapping[str, int]:
+    """Number of jobs by rule, from the table that a dry run prints."""
+    tabled = said[said.rindex("Job stats:") :] if "Job stats:" in said else ""
+    return {name: int(n) for name, n in re.findall(r"^(\w+) +(\d+)$", tabled, re.MULTILINE)}
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [
+        ("deferred", {"process_recording": 2}),
+        (
+            "immediate",
+            {
+                "load_recording": 2,
+                "add_section_time": 2,
+                "section_spike_times": 2,
+                "extract_feature": 4,
+                "compute_sta": 2,
+                "assemble": 2,
+                "assemble_checkpoint": 2,
+            },
+        ),
+    ],
+)
+def test_dry_run_shows_the_jobs_of_each_mode(
+    project: Project, mode: str, expected: dict[str, int]
+) -> None:
+    project.configure(mode=mode, checkpoints=["add_section_time"])
+    found = jobs(project.run("-n"))
+    common = {"draw_overview": 2, "units_table": 1, "all": 1}
+    assert found == {**expected, **common, "total": sum([*expected.values(), *common.values()])}
+    assert {path.name for path in project.folder.iterdir()} <= {"config", ".snakemake"}
+
+
+def test_deferred_batch_in_which_one_recording_is_bad(
+    project: Project, library_digest: Any
+) -> None:
+    cmcr, cmtr = project.files[ONE]
+    cut = project.folder / "cut.cmtr"
+    cut.write_bytes(cmtr.read_bytes()[: cmtr.stat().st_size // 2])
+    project.files["bad"] = (cmcr, cut)
+    project.configure(checkpoints=["add_section_time"])
+    said = project.run(code=1)
+
+    for name in (ONE, TWO):
+        assert project.digest(f"results/{name}.h5") == library_digest(name)
+        checkpoint = f"results/checkpoints/{name}.after_add_section_time.h5"
+        assert project.digest(checkpoint) == library_digest(name, "add_section_time")
+        assert (project.folder / f"results/{name}.png").read_bytes().startswith(b"\x89PNG")
+        log = (project.folder / f"results/logs/{name}/process_recording.log").read_text()
+        assert log.rstrip().endswith("DONE")
+        assert f"\n{name}: " in said
+    assert not (project.folder / "results/bad.h5").exists()
+    assert not (project.folder / "results/units.csv").exists()
+
+    log = (project.folder / "results/logs/bad/process_recording.log").read_text()
+    last = log.splitlines()[-1]
+    assert "ERROR" in last
+    assert "cut.cmtr" in last
+    assert "Traceback" not in log
+    assert f"FAILED: {last}" in said
+    assert "read results/logs/bad/process_recording.log" in said
+
+    del project.files["bad"]
+    project.configure(checkpoints=["add_section_time"])
+    assert jobs(project.run("-n")) == {"units_table": 1, "all": 1, "total": 2}
+
+
+def test_immediate_run_killed_resumed_and_changed(project: Project, library_digest: Any) -> None:
+    del project.files[TWO]
+    project.configure(mode="immediate", checkpoints=["section_spike_times"])
+    loaded = project.folder / f"steps/{ONE}/load_recording.h5"
+    project.run_until(f"steps/{ONE}/sections.h5")
+    first_load = loaded.stat().st_mtime_ns
+    project.run("--nolock")  # what --unlock does, in a run of its own
+    assert loaded.stat().st_mtime_ns == first_load
+    assert project.digest(f"results/{ONE}.h5") == library_digest(ONE)
+    checkpoint = f"results/checkpoints/{ONE}.after_section_spike_times.h5"
+    assert project.digest(checkpoint) == library_digest(ONE, "section_spike_times")
+    assert PipelineSession.load(project.folder / checkpoint).completed_steps == {
+        "load_recording",
+        "add_section_time",
+        "section_spike_times",
+    }
+    rows = (project.folder / "results/units.csv").read_text().splitlines()[1:]
+    assert [row.split(",")[0] for row in rows] == [ONE] * 12
+
+    project.configure(
+        mode="immediate",
+        checkpoints=["section_spike_times"],
+        steps=STEPS | {"compute_sta": {"cover_range": [-13, 0]}, "load_recording": None},
+    )
+    for path in project.files[ONE]:
+        path.touch()
+    assert jobs(project.run("-n")) == {
+        "compute_sta": 1,
+        "assemble": 1,
+        "draw_overview": 1,
+        "units_table": 1,
+        "all": 1,
+        "total": 5,
+    }
+
+
+def test_deferred_run_killed_and_resumed(project: Project, library_digest: Any) -> None:
+    del project.files[TWO]
+    project.configure()
+    target = f"results/{ONE}.h5"
+    part = project.folder / f"work/{ONE}/load_recording.part.h5"
+    project.run_until(str(part.relative_to(project.folder)), target)
+    made_before = PipelineSession.from_parts([part]).contributions["load_recording"].run
+    project.run("--nolock", target)
+    assert project.digest(target) == library_digest(ONE)
+    result = PipelineSession.load(project.folder / target)
+    assert result.contributions["load_recording"].run == made_before
+
+
+def test_parts_are_deleted_where_they_are_not_kept(project: Project, library_digest: Any) -> None:
+    del project.files[TWO]
+    steps = {"load_recording": STEPS["load_recording"]}
+    project.configure(mode="immediate", keep_steps=False, steps=steps)
+    project.run(f"results/{ONE}.h5")
+    assert project.digest(f"results/{ONE}.h5") == library_digest(ONE, "load_recording")
+    assert list((project.folder / "steps" / ONE).glob("*.h5")) == []
+
+
+@pytest.mark.parametrize(
+    ("rows", "changes", "said"),
+    [
+        (
+            [],
+            {"mode": "fast", "keep_step": True},
+            [
+                "mode: Input should be 'deferred' or 'immediate' (found 'fast')",
+                "keep_step: Extra inputs are not permitted",
+            ],
+        ),
+        (["{pair}\tno_such"], {}, ["demo_retina_1: Playlist 'no_such' is not in"]),
+        (
+            ["{pair}\ttiny", "{pair}\ttiny", "$(touch hacked)\ta\tb\tp", "../../up\ta\tb\tp"],
+            {},
+            [
+                "'demo_retina_1' is listed 2 times",
+                "'$(touch hacked)' cannot be a dataset id",
+                "'../../up' cannot be a dataset id",
+            ],
+        ),
+    ],
+)
+def test_what_cannot_be_run_is_refused_in_a_few_lines(
+    project: Project, rows: list[str], changes: dict[str, Any], said: list[str]
+) -> None:
+    project.configure(**changes)
+    if rows:
+        pair = "\t".join([ONE, *map(str, project.files[ONE])])
+        project.write_table(*(row.format(pair=pair) for row in rows))
+    output = project.run(code=1)
+    assert [words for words in said if words not in output] == []
+    assert len(output.splitlines()) < 20
+    assert not (project.folder / "hacked").exists()
+    assert not (project.folder / "results").exists()
