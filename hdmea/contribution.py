@@ -63,7 +63,8 @@ class Recipe:
 class Contribution:
     """A recipe and what came of it.
 
-    ``run`` tells about the run that made it (times, host, software): never part of its identity.
+    ``run`` tells about the run that made it (times, host, and under ``made_from`` the content of
+    each parent): never part of its identity.
     """
 
     recipe: Recipe
@@ -86,6 +87,11 @@ class Contribution:
         if path not in self._digests:
             self._digests[path] = digest_variable(self.variables[path], path)
         return self._digests[path]
+
+    @property
+    def content(self) -> str:
+        """sha256 over all variables: what the recipe really gave."""
+        return sha256_json(self.roots())
 
     def roots(self) -> dict[str, str]:
         """Root digest of every variable by path."""

@@ -283,6 +283,18 @@ def test_parts_that_do_not_belong_together_are_refused(
         PipelineSession.from_parts([load, monkey.save_part(tmp_path / "m.h5", ["load_recording"])])
 
 
+def test_a_parent_of_equal_key_and_other_content_is_noticed(
+    session: PipelineSession, tmp_path: Path
+) -> None:
+    sta = session.save_part(tmp_path / "sta.h5", ["sta.noise"])
+    other = create_session("retina")
+    add(other, "load_recording", loaded({2: [0.5, 1.0, 4.5], 10: [], 31: [2.0]}))
+    assert other.contributions["load_recording"].key == session.contributions["load_recording"].key
+    load = other.save_part(tmp_path / "load.h5", ["load_recording"])
+    with pytest.raises(SessionFileError, match=r"'sta\.noise' was made from another"):
+        PipelineSession.from_parts([load, sta])
+
+
 def test_a_changed_parent_takes_its_children_with_it(session: PipelineSession) -> None:
     add(session, "load_recording", loaded({5: [1.0]}), version=2)
     assert session.units.index.tolist() == [5]

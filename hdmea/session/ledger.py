@@ -67,11 +67,13 @@ class Ledger(Mapping[str, Contribution]):
         Raises
         ------
         SessionFileError
-            If a parent is missing or has another key.
+            If a parent is missing, has another key, or has the key and other content.
         """
         for contribution in self.values():
+            made_from = contribution.run.get("made_from", {})
             for parent, key in contribution.recipe.parents.items():
-                if parent not in self or self[parent].key != key:
+                here = self.get(parent)
+                if here is None or here.key != key or here.content != made_from.get(parent):
                     raise SessionFileError(
                         f"{where}: {contribution.name!r} was made from another {parent!r} than the "
                         "one given, or it is missing; make it again"

@@ -191,6 +191,7 @@ class SessionState:
         if found is None:
             with run_record.measured() as run:
                 variables = {path: _frozen(v) for path, v in compute().items()}
+            run["made_from"] = {name: self._ledger[name].content for name in recipe.parents}
             found = Contribution(recipe, variables, run)
             if self._work:
                 self._work.keep(found, self._header())

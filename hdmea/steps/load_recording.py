@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from hdmea.arrays import Variable, Variables, scalar, text
+from hdmea.digest import canonical_json
 from hdmea.errors import MissingDataError, RecordingFileError
 from hdmea.session import PipelineSession
 from hdmea.steps.step import HARMLESS, Step, StepParameters, Task
@@ -133,6 +134,9 @@ def _recording(info: Any) -> Variables:
         "recording/duration_s": scalar(info.duration_s, "s", "length of the recording"),
         "recording/started_at": text(
             info.started_at, "begin of the recording, as the instrument wrote it"
+        ),
+        "recording/instrument": text(
+            canonical_json(dict(info.instrument)), "what else the instrument wrote, JSON"
         ),
         "recording/program": text(
             f"{info.program} {info.program_version}".strip(), "software that recorded"
