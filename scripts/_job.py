@@ -43,6 +43,9 @@ def job() -> Iterator[Any]:
     except HdmeaError as error:
         log.error("ERROR %s", error)  # what is wrong is said; how it was found is noise
         sys.exit(1)
+    except KeyboardInterrupt:
+        log.error("ERROR interrupted")
+        sys.exit(130)
     except Exception as error:
         log.exception("an error that hdmea does not know:")
         log.error("ERROR %s: %s", type(error).__name__, error)

@@ -1,4 +1,7 @@
 # Configuration, table of recordings, and what several rules share.
+#
+# Jobs run in the environment in which snakemake was started. The rules' `conda: environment.yml`
+# says what is in it, as `snakemake --lint` asks; it has no effect without --sdm conda.
 
 import sys
 import time
@@ -78,10 +81,15 @@ def playlist(wildcards):
     return RECORDINGS[wildcards.recording].playlist
 
 
+@cache
+def part_definition(part, playlist):
+    return PARTS[part].definition(playlist)
+
+
 def definition(*parts):
     """Versions and parameters of parts: what decides their content, and nothing else."""
     return lambda wildcards: {
-        part: PARTS[part].definition(playlist(wildcards))
+        part: part_definition(part, playlist(wildcards))
         for part in (name.format(**wildcards) for name in parts)
     }
 
@@ -157,7 +165,12 @@ def failures():
     for log in sorted(Path(OUT, "logs").rglob("*.log")):
         said = log.read_text(encoding="utf-8", errors="replace").splitlines() or [""]
         if log.stat().st_mtime >= STARTED and not said[-1].endswith(" DONE"):
-            lines.append(f"FAILED: {said[-1]}\n        read {log}")
+            errors = [i for i, line in enumerate(said) if " ERROR " in line] or [-1]
+            lines += [
+                f"FAILED: {said[errors[-1]]}",
+                *said[errors[-1] :][1:],
+                f"  read {log}",
+            ]
     return lines
 
 
