@@ -237,10 +237,11 @@ def test_a_failed_write_keeps_the_old_file_and_names_the_path(tmp_path: Path) ->
         write_cmcr(path, analog=AnalogTrace(10, block), events=None)
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
-    missing = tmp_path / "missing" / "a.cmcr"
-    with pytest.raises(OutputWriteError, match="cannot be written") as caught:
-        write_cmcr(missing, analog=AnalogTrace(0, block))
-    assert caught.value.filename == str(missing)
+    below_a_file = path / "a.cmcr"
+    with pytest.raises(OutputWriteError, match="could not write") as caught:
+        write_cmcr(below_a_file, analog=AnalogTrace(0, block))
+    assert caught.value.filename == str(below_a_file)
+    assert path.read_bytes() == b"old"
 
 
 def test_events_and_units_may_be_none_at_all(tmp_path: Path) -> None:

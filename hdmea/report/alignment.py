@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from hdmea.report.palette import KIND_COLOURS, KIND_WORDS, QUIET, WARNING
 from hdmea.session import PipelineSession
+from hdmea.stimulus.alignment import LEAST_R
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 
 Float64 = npt.NDArray[np.float64]
 
-# A correlation below this is suspect, as for the step that places sections.
-_LEAST_R = 0.5
 _REASONS = {"constant_luminance": "constant light", "constant_photodiode": "photodiode is flat"}
 _COLUMNS = 1500
 _LANES = 2
@@ -119,7 +118,7 @@ def _agreement(session: PipelineSession, section: int) -> tuple[str, bool]:
     if np.isnan(r):
         reason = str(session.values("stimulus/alignment/reason")[section])
         return _REASONS.get(reason, reason.replace("_", " ")), False
-    suspect = r < _LEAST_R or lag != 0
+    suspect = r < LEAST_R or lag != 0
     shift = "0" if lag == 0 else f"{lag:+.0f} frame{'s' if abs(lag) != 1 else ''}"
     return f"r {r:.2f}, lag {shift}", suspect
 

@@ -6,7 +6,6 @@ are asked for block by block, so that memory stays bounded whatever the length.
 
 from __future__ import annotations
 
-import os
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,10 +18,11 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from hdmea.errors import OutputWriteError, ParameterError
+from hdmea.errors import ParameterError
 from hdmea.mcs import typeids
 from hdmea.mcs.chip import format_conversion_factors, sensor_id
 from hdmea.simulate.sorting import MEASURES, PEAK_THRESHOLD, UnitTrain, measures, peak_table
+from hdmea.store.atomic import atomic_hdf5
 
 FIXED_START: Final = datetime(2020, 1, 1, 12, tzinfo=UTC)
 """Start of a recording whose start was not given. The format keeps no time zone."""
@@ -227,26 +227,17 @@ def _new_file(
     path: Path, program: str, version: str, duration_us: int, started_at: datetime
 ) -> Iterator[h5py.Group]:
     """Give a root group with its attributes; the file gets its name once it is whole."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with h5py.File(partial, "w", libver="earliest", locking=False) as file:
-            root = file["/"]
-            # The vendor's software writes the original name here; so the bytes depend on the
-            # file's name alone, not on its folder.
-            _identify(root, typeids.ROOT, path.name)
-            _numbers(root, FileVersion=1)
-            root.attrs["DateTime"] = np.bytes_(started_at.strftime("%d.%m.%Y %H:%M:%S"))
-            root.attrs["ProgramName"] = np.bytes_(program)
-            root.attrs["ProgramVersion"] = np.bytes_(version)
-            root.attrs["LB.RecordingDuration"] = np.array([duration_us], dtype=np.int64)
-            yield root
-        partial.replace(path)
-    except OSError as error:
-        failure = OutputWriteError(f"{path}: cannot be written: {error}")
-        failure.errno, failure.filename = error.errno, str(path)
-        raise failure from error
-    finally:
-        partial.unlink(missing_ok=True)
+    with atomic_hdf5(path) as file:
+        root = file["/"]
+        # The vendor's software writes the original name here; so the bytes depend on the
+        # file's name alone, not on its folder.
+        _identify(root, typeids.ROOT, path.name)
+        _numbers(root, FileVersion=1)
+        root.attrs["DateTime"] = np.bytes_(started_at.strftime("%d.%m.%Y %H:%M:%S"))
+        root.attrs["ProgramName"] = np.bytes_(program)
+        root.attrs["ProgramVersion"] = np.bytes_(version)
+        root.attrs["LB.RecordingDuration"] = np.array([duration_us], dtype=np.int64)
+        yield root
 
 
 def _identify(node: h5py.Group | h5py.Dataset, type_id: str, name: str) -> None:

@@ -13,11 +13,9 @@ from hdmea.errors import MissingDataError, StimulusError
 from hdmea.session import PipelineSession
 from hdmea.steps.library import stimulus_library
 from hdmea.steps.step import HARMLESS, Step, StepParameters, Task
-from hdmea.stimulus.alignment import align
+from hdmea.stimulus.alignment import LEAST_R, align
 from hdmea.stimulus.movie import Movie
 from hdmea.stimulus.timeline import Timeline, build_timeline
-
-_LEAST_R = 0.5
 
 
 class AddSectionTimeParameters(StepParameters):
@@ -103,7 +101,7 @@ def _alignment(
                 found.contrast,
                 found.reason,
             )
-            if not found.reason and (found.lag_frames != 0 or found.r < _LEAST_R):
+            if not found.reason and (found.lag_frames != 0 or found.r < LEAST_R):
                 contradictions.append(
                     f"section {i} ({section.movie}): r = {found.r:.2f} at a lag of "
                     f"{found.lag_frames:.0f} frames"

@@ -14,6 +14,8 @@ from hdmea.errors import StimulusError
 
 Float64 = npt.NDArray[np.float64]
 
+LEAST_R = 0.5
+"""A movie whose correlation with the photodiode is below this was probably not the one shown."""
 MAX_LAG_FRAMES = 30
 """Lags that are tried, in display frames to both sides."""
 

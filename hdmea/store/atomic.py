@@ -112,17 +112,17 @@ def atomic_hdf5(
     path = Path(path)
     if not overwrite and path.exists():
         raise _exists(path)
-    with _named_errors(path):
+    with named_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         sweep(path.parent)
         if shutil.disk_usage(path.parent).free < expected_bytes:
             raise OSError(
                 errno.ENOSPC, f"{os.strerror(errno.ENOSPC)}: {expected_bytes} bytes are needed"
             )
-        partial = path.with_name(_partial_name(path.name))
+        partial = path.with_name(partial_name(path.name))
         descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     try:
-        with _named_errors(path):
+        with named_errors(path):
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         target = RememberingFile(descriptor)
         try:
@@ -132,7 +132,7 @@ def atomic_hdf5(
             # h5py's own error tells less than the system's that caused it, which is raised below
             if target.error is None:
                 raise
-        with _named_errors(path):
+        with named_errors(path):
             if target.error is not None:
                 raise target.error
             os.fsync(descriptor)
@@ -153,15 +153,15 @@ def publish_link(source: Path, path: Path) -> None:
     OutputWriteError
         Where the file system does not link.
     """
-    with _named_errors(path):
+    with named_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(_partial_name(path.name))
+        partial = path.with_name(partial_name(path.name))
         os.link(source, partial)
         partial.replace(path)
         # rename does nothing when both names are already links to one file
         with suppress(FileNotFoundError):
             partial.unlink()
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
 
 
 def sweep(folder: Path) -> list[Path]:
@@ -200,7 +200,8 @@ def require_file(path: Path, what: str) -> Path:
     return path
 
 
-def _partial_name(name: str) -> str:
+def partial_name(name: str) -> str:
+    """Name under which a file is written until it is whole; tells its host and process."""
     # a hidden name is longer than the final one, which may be as long as the system allows
     return f".{name[:100]}.{_host()}.{os.getpid()}.{secrets.token_hex(4)}{_SUFFIX}"
 
@@ -228,10 +229,11 @@ def _publish(partial: Path, path: Path, overwrite: bool) -> None:
         except FileExistsError as error:
             raise _exists(path) from error
         partial.unlink()
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make sure that the names in a folder are on disk."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
@@ -244,7 +246,7 @@ def _exists(path: Path) -> OutputExistsError:
 
 
 @contextmanager
-def _named_errors(path: Path) -> Iterator[None]:
+def named_errors(path: Path) -> Iterator[None]:
     """Turn an error of the system into one that names the file that could not be written."""
     try:
         yield

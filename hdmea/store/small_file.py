@@ -6,7 +6,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from hdmea.store.atomic import _named_errors, _partial_name, _sync_folder
+from hdmea.store.atomic import named_errors, partial_name, sync_folder
 
 
 def write_small_file(path: str | Path, content: bytes) -> Path:
@@ -30,9 +30,9 @@ def write_small_file(path: str | Path, content: bytes) -> Path:
         If it cannot be written; an old file is as it was.
     """
     path = Path(path)
-    with _named_errors(path):
+    with named_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(_partial_name(path.name))
+        partial = path.with_name(partial_name(path.name))
         try:
             with partial.open("xb") as file:
                 file.write(content)
@@ -43,5 +43,5 @@ def write_small_file(path: str | Path, content: bytes) -> Path:
             with suppress(FileNotFoundError):
                 partial.unlink()
             raise
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     return path
