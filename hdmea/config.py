@@ -145,6 +145,11 @@ class WorkflowConfig(_Strict):
         "a step left out is not run; loading always is"
     )
 
+    @field_validator("work_dir", mode="before")
+    @classmethod
+    def _null_is_none(cls, folder: Any) -> Any:
+        return None if folder == "null" else folder  # what `--config work_dir=null` arrives as
+
     @field_validator("steps", mode="before")
     @classmethod
     def _present_is_run(cls, steps: Any) -> Any:

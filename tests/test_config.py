@@ -128,6 +128,21 @@ def test_steps_that_do_not_fit_together(
         read_config(configuration(steps=steps, checkpoints=checkpoints))
 
 
+def test_texts_from_the_command_line_are_understood() -> None:
+    # Snakemake gives numbers inside --config "steps={...}" and null as text
+    steps = {
+        "add_section_time": {"repeats": "2"},
+        "compute_sta": {"cover_range": ["-9", "0"], "z": "false"},
+    }
+    config = read_config(configuration(keep_steps="false", work_dir="null", steps=steps))
+    assert config.keep_steps is False
+    assert config.work_dir is None
+    assert config.parameters("add_section_time")["repeats"] == 2
+    assert config.parameters("compute_sta")["cover_range"] == [-9, 0]
+    assert config.parameters("compute_sta")["z"] is False
+    jsonschema.validate(config.model_dump(mode="json", exclude_none=True), config_schema())
+
+
 def test_demo_configuration_is_good() -> None:
     values = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
     jsonschema.validate(values, config_schema())

@@ -23,14 +23,18 @@ min_version("9.0")
 configfile: "config/config.yaml"
 
 
-# The models first: they say all that is wrong in a line each. Snakemake's check of the published
-# schema prints all of the schema beside it; what is left to it are types of values from --config.
+# The models say all that is wrong, in a line each, and take the texts that --config makes of numbers.
+# What they made of it is then held against the schema that is published.
 try:
     CONFIG = read_config(config)
     RECORDINGS = read_recordings(CONFIG.recordings)
 except HdmeaError as error:
     raise WorkflowError(str(error)) from error
-validate(config, "../schemas/config.schema.yaml", set_default=False)
+validate(
+    CONFIG.model_dump(mode="json", exclude_none=True),
+    "../schemas/config.schema.yaml",
+    set_default=False,
+)
 
 PARTS = parts_of(CONFIG)
 OUT, STEPS = CONFIG.output_dir, CONFIG.steps_dir
