@@ -66,9 +66,10 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with all that the pages name: recording, stimuli, result and table."""
     folder = tmp_path_factory.mktemp("docs")
     stimuli = folder / "my_stimuli"
-    write_stimulus_library(stimuli, "tiny")
-    table = stimuli / "playlist.csv"
-    table.write_text(table.read_text().replace("\ntiny,", "\nmy_playlist,"))
+    noise, step, _ = write_stimulus_library(stimuli, "tiny")
+    (stimuli / "playlist.csv").write_text(
+        f"playlist_name,movie_names\nmy_playlist,\"['{noise.name}.mov', '{step.name}.mov']\"\n"
+    )
     files = simulate_recording(
         folder, "rec", library=stimuli, playlist="my_playlist", n_cells=6, seed=2
     )
@@ -172,8 +173,20 @@ def test_ci_runs_the_tests_as_the_readme_says() -> None:
 def test_links_lead_somewhere(page: Path) -> None:
     text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     targets = re.findall(r"\[[^]]*\]\(([^)\s]+)\)", text)
-    local = [target.partition("#")[0] for target in targets if "://" not in target]
-    assert [target for target in local if not (page.parent / target).exists()] == []
+    local = [target.partition("#") for target in targets if "://" not in target]
+    assert [path for path, _, _ in local if not (page.parent / path).exists()] == []
+    lost = [
+        f"{path}#{anchor}"
+        for path, _, anchor in local
+        if anchor and anchor not in anchors((page.parent / path) if path else page)
+    ]
+    assert lost == []
+
+
+def anchors(page: Path) -> set[str]:
+    """Anchors of a page's headings, as hosts of repositories make them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def test_every_page_is_in_the_index() -> None:
