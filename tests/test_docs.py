@@ -71,7 +71,13 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
         f"playlist_name,movie_names\nmy_playlist,\"['{noise.name}.mov', '{step.name}.mov']\"\n"
     )
     files = simulate_recording(
-        folder, "rec", library=stimuli, playlist="my_playlist", n_cells=6, seed=2
+        folder,
+        "rec",
+        library=stimuli,
+        playlist="my_playlist",
+        n_cells=6,
+        seed=2,
+        sampling_rate_hz=5000.0,
     )
     (folder / "recordings").mkdir()
     for path in (files.cmcr_path, files.cmtr_path):
@@ -181,6 +187,17 @@ def test_links_lead_somewhere(page: Path) -> None:
         if anchor and anchor not in anchors((page.parent / path) if path else page)
     ]
     assert lost == []
+
+
+def test_files_of_the_code_that_are_named_exist() -> None:
+    rooms = "hdmea|workflow|scripts|config|profiles|tests"
+    named = {
+        path
+        for page in PAGES
+        for path in re.findall(rf"`((?:{rooms})/[\w./]+)`", page.read_text(encoding="utf-8"))
+    }
+    assert len(named) > 10
+    assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
 
 
 def anchors(page: Path) -> set[str]:
