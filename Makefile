@@ -23,7 +23,8 @@ help:
 demo: .venv/ready
 	$(BIN)/hdmea simulate demo --recordings 3
 	$(BIN)/snakemake
-	$(BIN)/hdmea summary results
+	@echo "Look at results/demo_retina_1.png, at results/units.csv, and inside a file:"
+	@echo "  .venv/bin/hdmea inspect results/demo_retina_1.h5"
 
 test: .venv/ready
 	$(BIN)/python -m pytest -n logical --maxprocesses 8
@@ -63,8 +64,8 @@ ifneq ($(INTERPRETER),$(shell cat .venv/interpreter 2>/dev/null))
 endif
 
 schemas: .venv/ready
-	$(BIN)/python -m hdmea.config config > workflow/schemas/config.schema.yaml
-	$(BIN)/python -m hdmea.config recordings > workflow/schemas/recordings.schema.yaml
+	$(BIN)/python -m hdmea.batch config > workflow/schemas/config.schema.yaml
+	$(BIN)/python -m hdmea.batch recordings > workflow/schemas/recordings.schema.yaml
 
 # Hashes are those of PyPI's own files, whatever index this machine is set to use.
 lock:

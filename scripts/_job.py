@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from hdmea.errors import HdmeaError
+from hdmea.batch import HdmeaError
 
 
 @contextmanager

@@ -2,9 +2,8 @@
 
 from _job import job
 
-from hdmea.config import read_config
+from hdmea.batch import parts_of, read_config
 from hdmea.pipeline import run_part
-from hdmea.plan import parts_of
 
 with job() as snakemake:
     config = read_config(snakemake.config)

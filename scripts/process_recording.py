@@ -2,9 +2,8 @@
 
 from _job import job
 
-from hdmea.config import read_config
+from hdmea.batch import all_steps, read_config
 from hdmea.pipeline import run_recording
-from hdmea.plan import all_steps
 
 with job() as snakemake:
     config = read_config(snakemake.config)

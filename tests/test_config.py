@@ -9,11 +9,12 @@ import jsonschema
 import pytest
 import yaml
 
-from hdmea.config import config_schema, main, read_config, recordings_schema
+from hdmea.batch.__main__ import main
+from hdmea.batch.config import config_schema, read_config, recordings_schema
+from hdmea.batch.plan import all_steps, movie_digests, parts_of, parts_until, require_inputs
+from hdmea.batch.recordings import read_recordings, require_files
 from hdmea.errors import FileMissingError, ParameterError
 from hdmea.features.registry import FEATURES
-from hdmea.plan import all_steps, movie_digests, parts_of, parts_until, require_inputs
-from hdmea.recordings import read_recordings, require_files
 from hdmea.simulate import SimulatedDataset
 from hdmea.steps.registry import STEPS
 

@@ -21,9 +21,9 @@ from typing import Any
 import pytest
 import yaml
 
-from hdmea.config import read_config
+from hdmea.batch.config import read_config
+from hdmea.batch.plan import all_steps
 from hdmea.pipeline import PipelineSession, run_recording, verify
-from hdmea.plan import all_steps
 from hdmea.simulate import SimulatedDataset
 
 ROOT = Path(__file__).parents[1]

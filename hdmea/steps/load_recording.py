@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from hdmea.arrays import Variable, Variables, scalar, text
 from hdmea.digest import canonical_json
@@ -43,6 +43,11 @@ class LoadRecordingParameters(StepParameters):
         description="what to do when the .cmtr says that it belongs to another .cmcr",
         json_schema_extra=HARMLESS,
     )
+
+    @field_validator("probe", mode="before")
+    @classmethod
+    def _off_in_yaml_is_false(cls, value: Any) -> Any:
+        return "off" if value is False else value
 
 
 def _tasks(session: PipelineSession, parameters: LoadRecordingParameters) -> Iterable[Task]:

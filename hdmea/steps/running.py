@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,8 @@ from hdmea.session import PipelineSession, create_session
 from hdmea.steps.extract_features import complete_pending
 from hdmea.steps.registry import get_step
 from hdmea.steps.step import P, Step
+
+_log = logging.getLogger("hdmea")
 
 
 @dataclass(frozen=True)
@@ -30,8 +34,10 @@ class StepResult:
 
 def run(step: Step[P], session: PipelineSession, parameters: P) -> None:
     """Run a step, then every pending feature that it made possible."""
+    started = time.perf_counter()
     step.run(session, parameters)
     complete_pending(session)
+    _log.info("%s, %.1f s", step.name, time.perf_counter() - started)
 
 
 def publish(session: PipelineSession, path: str | Path | None) -> StepResult:

@@ -64,7 +64,7 @@ class WorkFolder:
             _log.info("%s; the parts in %s are kept instead of a link", error, self.folder)
             return
         for part in self.folder.glob("*.part.h5"):
-            part.unlink()
+            part.unlink(missing_ok=True)  # another process may finish the same recording
 
     def _contributions(self, path: Path) -> dict[str, Contribution]:
         # files here are replaced, never changed, so what was read of one holds

@@ -11,11 +11,16 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version, validate
 
-from hdmea.config import read_config
-from hdmea.errors import HdmeaError
+from hdmea.batch import (
+    HdmeaError,
+    movie_digests,
+    parts_of,
+    parts_until,
+    read_config,
+    read_recordings,
+    require_inputs,
+)
 from hdmea.pipeline import summary_line
-from hdmea.plan import movie_digests, parts_of, parts_until, require_inputs
-from hdmea.recordings import read_recordings
 
 min_version("9.0")
 

@@ -1,12 +1,11 @@
 """The workflow's configuration: models made from the steps' own parameter models, and their schema.
 
 Nothing about a step is repeated here: a new step, parameter or feature appears by itself.
-``python -m hdmea.config config`` (or ``recordings``) prints the schema that Snakemake checks.
+``python -m hdmea.batch config`` (or ``recordings``) prints the schema that Snakemake checks.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
@@ -22,9 +21,9 @@ from pydantic import (
     model_validator,
 )
 
+from hdmea.batch.recordings import RecordingRow
 from hdmea.errors import ParameterError
 from hdmea.features.registry import FEATURES
-from hdmea.recordings import RecordingRow
 from hdmea.steps.extract_features import ExtractFeaturesParameters
 from hdmea.steps.registry import STEPS
 from hdmea.steps.step import StepParameters
@@ -259,18 +258,3 @@ def _simplify(node: Any) -> None:
     if node.get("default", "") is None and len(kinds) == 2 and "$ref" in kinds[0]:
         node |= kinds[0]
         del node["anyOf"], node["default"]
-
-
-def main(arguments: Sequence[str]) -> None:
-    """Print a schema as YAML."""
-    import yaml
-
-    schemas = {"config": config_schema, "recordings": recordings_schema}
-    if len(arguments) != 1 or arguments[0] not in schemas:
-        raise SystemExit(f"usage: python -m hdmea.config {{{'|'.join(schemas)}}}")
-    sys.stdout.write("# Made from the models in hdmea/ by `make schemas`; change them, not this.\n")
-    yaml.safe_dump(schemas[arguments[0]](), sys.stdout, sort_keys=False, allow_unicode=True)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

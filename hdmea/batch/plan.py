@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hdmea.config import FROM_TABLE, WorkflowConfig
+from hdmea.batch.config import FROM_TABLE, WorkflowConfig
+from hdmea.batch.recordings import RecordingRow, require_files
 from hdmea.errors import FileMissingError, HdmeaError, ParameterError
 from hdmea.features.registry import FEATURES
-from hdmea.recordings import RecordingRow, require_files
 from hdmea.steps.registry import STEPS
 from hdmea.stimulus.library import StimulusLibrary
 
@@ -62,7 +62,7 @@ def parts_of(config: WorkflowConfig) -> dict[str, Part]:
 
     Examples
     --------
-    >>> from hdmea.config import read_config
+    >>> from hdmea.batch.config import read_config
     >>> steps = {"extract_features": {"features": ["frif"]}, "add_section_time": {}}
     >>> parts = parts_of(read_config({"recordings": "r", "stimuli": "s", "steps": steps}))
     >>> {part.name: part.needs for part in parts.values()}

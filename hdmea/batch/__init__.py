@@ -1,0 +1,30 @@
+"""Batches of recordings: configuration, table of recordings, and the parts each is made of.
+
+What the workflow's rules ask; they know this room and `hdmea.pipeline`, nothing else.
+"""
+
+from hdmea.batch.config import WorkflowConfig, read_config
+from hdmea.batch.plan import (
+    Part,
+    all_steps,
+    movie_digests,
+    parts_of,
+    parts_until,
+    require_inputs,
+)
+from hdmea.batch.recordings import RecordingRow, read_recordings
+from hdmea.errors import HdmeaError
+
+__all__ = [
+    "HdmeaError",
+    "Part",
+    "RecordingRow",
+    "WorkflowConfig",
+    "all_steps",
+    "movie_digests",
+    "parts_of",
+    "parts_until",
+    "read_config",
+    "read_recordings",
+    "require_inputs",
+]
