@@ -274,7 +274,7 @@ def test_parts_are_deleted_where_they_are_not_kept(project: Project, library_dig
             {"mode": "fast", "keep_step": True},
             [
                 "mode: Input should be 'deferred' or 'immediate' (found 'fast')",
-                "keep_step: Extra inputs are not permitted",
+                "keep_step: unknown, did you mean 'keep_steps'?",
             ],
         ),
         (["{pair}\tno_such"], {}, ["demo_retina_1: Playlist 'no_such' is not in"]),
