@@ -22,7 +22,7 @@ help:
 
 demo: .venv/ready
 	$(BIN)/hdmea simulate demo --recordings 3
-	$(BIN)/snakemake
+	$(BIN)/snakemake --config recordings=demo/recordings.tsv stimuli=demo/stimuli
 	@echo "Look at results/demo_retina_1.png, at results/units.csv, and inside a file:"
 	@echo "  .venv/bin/hdmea inspect results/demo_retina_1.h5"
 

@@ -89,6 +89,23 @@ def test_immediate_gives_the_same_content(
     assert verify(result.hdf5_path).is_good
 
 
+def test_loading_again_costs_nothing_of_what_came_later(
+    places: dict[str, Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    recording = {name: places[name] for name in ("cmcr_path", "cmtr_path")}
+    path = load_recording(**recording, output_dir=tmp_path, probe="off").hdf5_path
+    done = extract_features(path, features=["frif"])
+    before = path.read_bytes()
+    again = load_recording(**recording, output_dir=tmp_path, probe="off")
+    assert again == done
+    assert path.read_bytes() == before
+    assert not [record for record in caplog.records if record.levelname == "WARNING"]
+    # another result is another matter: replaced, and said
+    other = load_recording(**recording, output_dir=tmp_path, probe="off", electrode_pitch_um=16)
+    assert other.completed_steps == {"load_recording"}
+    assert f"overwriting {path}" in caplog.text
+
+
 def test_output_path_leaves_the_input_as_it_was(deferred: PipelineSession, tmp_path: Path) -> None:
     before = deferred.hdf5_path.read_bytes()
     result = compute_sta(

@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 
@@ -244,6 +245,57 @@ def test_saving_a_lazy_session_onto_itself_keeps_everything(session: PipelineSes
     again = PipelineSession.load(path)
     again.save()
     assert PipelineSession.load(path).content_digest == session.content_digest
+
+
+def test_a_file_can_be_open_elsewhere_at_the_same_time(session: PipelineSession) -> None:
+    path = session.save()
+    with h5py.File(path) as theirs:
+        ours = PipelineSession.load(path)
+        assert ours.spike_times(2).tolist() == TRAINS[2]
+        assert theirs["units/unit_id"][:].tolist() == list(TRAINS)
+    with h5py.File(path) as theirs:
+        assert theirs["units/row"][:].tolist() == [0, 1, 2]
+
+
+def test_write_back_writes_only_what_is_unsaved_and_never_warns(
+    session: PipelineSession, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = session.save()
+    before = path.stat()
+    assert session.write_back() == path
+    assert path.stat() == before
+    add(session, "more", {"more/x": Variable(np.zeros(1), "1", ("n",), "")})
+    session.write_back()
+    assert not caplog.records
+    assert "more/x" in PipelineSession.load(path)
+
+
+def test_columns_come_in_the_order_in_which_they_were_made(either: PipelineSession) -> None:
+    columns = {name: Variable(np.zeros(3), "1", ("unit",), name) for name in ("z", "a", "m")}
+    add(
+        either,
+        "features.odd",
+        {f"features/odd/{name}": variable for name, variable in columns.items()},
+        step="extract_features",
+    )
+    assert either.features["odd"].columns.tolist() == ["z", "a", "m"]
+    again = PipelineSession.load(either.save())
+    assert again.features["odd"].columns.tolist() == ["z", "a", "m"]
+
+
+def test_places_are_found_again_from_another_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    session = create_session("retina", cmtr_path="rec/a-.cmtr", stimuli_dir="stimuli")
+    add(session, "load_recording", loaded())
+    path = session.save().absolute()
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    again = PipelineSession.load(path)
+    assert again.cmtr_path == tmp_path / "rec" / "a-.cmtr"
+    assert again.stimuli_dir == tmp_path / "stimuli"
+    assert again.content_digest == session.content_digest
 
 
 def test_missing_foreign_and_part_files(session: PipelineSession, tmp_path: Path) -> None:

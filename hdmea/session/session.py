@@ -57,10 +57,15 @@ class PipelineSession(SessionState):
         return SaveState.DEFERRED if self._unsaved else SaveState.SAVED
 
     @property
+    def default_path(self) -> Path:
+        """Where `save` writes without a path."""
+        return self.output_dir / f"{self.dataset_id}.h5"
+
+    @property
     def hdf5_path(self) -> Path:
         """Path of the session's file; unsaved work is saved to the default place first."""
         if self._unsaved or self._file is None:
-            self.warn(f"hdf5_path was asked for with unsaved work: saving {self.dataset_id} now")
+            _log.warning("hdf5_path asked for with unsaved work: saving %s now", self.dataset_id)
             return self.save()
         return self._file
 
@@ -115,18 +120,24 @@ class PipelineSession(SessionState):
         StaleSessionError
             If it would replace the session's own file, and that was changed by somebody else.
         """
-        target = Path(path) if path is not None else self._default_path()
-        if self._file is not None and target.resolve() == self._file.resolve():
-            self.require_current()
-        if self.pending:
-            waiting = ", ".join(f"{name} (waits for {why})" for name, why in self.pending.items())
-            self.warn(f"saving {self.dataset_id} with pending features: {waiting}")
-        self._write(target, "session", overwrite)
-        self._file, self._file_digest = target, current_digest(target)
-        self._unsaved = False
-        if self._work:
-            self._work.finish(target)
-        return target
+        target = Path(path) if path is not None else self.default_path
+        if target.exists() and overwrite:
+            _log.warning("overwriting %s%s", target, _whose(target, self.dataset_id))
+        return self._save(target, overwrite)
+
+    def owns(self, path: str | Path) -> bool:
+        """Whether a path is the session's own file."""
+        return self._file is not None and Path(path).resolve() == self._file.resolve()
+
+    def write_back(self) -> Path:
+        """Bring the session's own file up to date, as an immediate step does; never warns.
+
+        Without a file of its own it is saved to the default place. A session without unsaved
+        work is not written again.
+        """
+        if self._file is None:
+            return self.save()
+        return self._save(self._file, overwrite=True) if self._unsaved else self._file
 
     def checkpoint(
         self, path: str | Path, *, checkpoint_name: str | None = None, overwrite: bool = True
@@ -153,7 +164,15 @@ class PipelineSession(SessionState):
             As for `save`.
         """
         target = Path(path)
-        self._write(target, "checkpoint", overwrite, checkpoint_name=checkpoint_name)
+        if target.exists() and overwrite:
+            _log.warning("overwriting %s%s", target, _whose(target, self.dataset_id))
+        write_session_file(
+            target,
+            list(self._ledger.values()),
+            self._header() | {"checkpoint_name": checkpoint_name},
+            kind="checkpoint",
+            overwrite=overwrite,
+        )
         return target
 
     @classmethod
@@ -214,19 +233,18 @@ class PipelineSession(SessionState):
         write_session_file(Path(path), [self._ledger[n] for n in names], header, kind="part")
         return Path(path)
 
-    def _default_path(self) -> Path:
-        return self.output_dir / f"{self.dataset_id}.h5"
-
-    def _write(self, target: Path, kind: str, overwrite: bool, **extra: Any) -> None:
-        if target.exists() and overwrite:
-            _log.warning("overwriting %s%s", target, _whose(target, self.dataset_id))
-        write_session_file(
-            target,
-            list(self._ledger.values()),
-            self._header() | extra,
-            kind=kind,
-            overwrite=overwrite,
-        )
+    def _save(self, target: Path, overwrite: bool) -> Path:
+        if self.owns(target):
+            self.require_current()
+        if self.pending:
+            waiting = ", ".join(f"{name} (waits for {why})" for name, why in self.pending.items())
+            _log.warning("saving %s with pending features: %s", self.dataset_id, waiting)
+        write_session_file(target, list(self._ledger.values()), self._header(), overwrite=overwrite)
+        self._file, self._file_digest = target, current_digest(target)
+        self._unsaved = False
+        if self._work:
+            self._work.finish(target)
+        return target
 
     @classmethod
     def _from_header(cls, header: Mapping[str, Any]) -> PipelineSession:

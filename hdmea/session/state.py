@@ -219,7 +219,11 @@ class SessionState:
         return {
             "dataset_id": self.dataset_id,
             "output_dir": str(self.output_dir),
-            "places": {name: str(p) if (p := getattr(self, name)) else None for name in _PLACES},
+            # hints for whoever goes on from elsewhere; no part of the content
+            "places": {
+                name: str(place.absolute()) if (place := getattr(self, name)) else None
+                for name in _PLACES
+            },
             "warnings": list(self.warnings),
             "software": run_record.software(),
             **self._requests.as_header(),

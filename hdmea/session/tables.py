@@ -65,7 +65,7 @@ def unit_sta(session: SessionState, unit_id: int, stimulus: str | None, what: st
     )
     if not present:
         raise MissingDataError(
-            f"session {session.dataset_id!r} has no {what} of a stimulus; run compute_sta first"
+            f"session {session.dataset_id!r} has no STA (no {what}); run compute_sta first"
         )
     if stimulus is None:
         if len(present) > 1:
@@ -131,9 +131,10 @@ def _table(session: SessionState, prefix: str) -> pd.DataFrame:
     import pandas as pd
 
     columns = {
-        path.removeprefix(f"{prefix}/"): session.values(path)
-        for path in session.paths(f"{prefix}/")
-        if session[path].dims == ("unit",)
+        path.removeprefix(f"{prefix}/"): variable.values
+        for contribution in session.contributions.values()
+        for path, variable in contribution.variables.items()
+        if path.startswith(f"{prefix}/") and variable.dims == ("unit",)
     }
     columns.pop("spike_times_index", None)
     columns.pop("unit_id", None)

@@ -25,7 +25,7 @@ class SimulatedDataset:
     stimuli_path
         Folder of the stimulus library.
     table_path
-        ``recordings.tsv``; its paths are relative to the folder it lies in.
+        ``recordings.tsv``; its paths begin with the folder as it was given.
     recordings
         Files by the recording's name.
     """
@@ -50,7 +50,8 @@ def simulate_dataset(
     ----------
     folder
         Gets ``stimuli/``, ``recordings/`` and ``recordings.tsv`` with the columns ``recording``,
-        ``cmcr``, ``cmtr``, ``playlist``; its paths are relative to ``folder``.
+        ``cmcr``, ``cmtr``, ``playlist``; its paths begin with ``folder`` as given, so that
+        the workflow finds them from where the simulation was started.
     recordings, units
         How many recordings, and units in each.
     seed
@@ -99,5 +100,5 @@ def simulate_dataset(
         writer.writerow(["recording", "cmcr", "cmtr", "playlist"])
         for name, files in written.items():
             pair = (files.cmcr_path, files.cmtr_path)
-            writer.writerow([name, *(p.relative_to(folder).as_posix() for p in pair), playlist])
+            writer.writerow([name, *(p.as_posix() for p in pair), playlist])
     return SimulatedDataset(stimuli_path=stimuli, table_path=table, recordings=written)

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar, overload
 
 from hdmea.errors import ParameterError
 from hdmea.session import PipelineSession, create_session
-from hdmea.steps.running import StepResult, publish, run
+from hdmea.steps.running import StepResult, publish, publish_begun, run
 from hdmea.steps.step import Step, StepParameters
 
 P = TypeVar("P", bound=StepParameters)
@@ -72,7 +72,8 @@ class StepFunction(Generic[P]):
         opened = self._open(hdf5_path, places, creation)
         opened.set_places(**places)
         run(self.step, opened, parameters)
-        return publish(opened, output_path if output_path is not None else hdf5_path)
+        target = output_path if output_path is not None else hdf5_path
+        return publish_begun(opened, target) if self.step.creates else publish(opened, target)
 
     def _named(self, args: tuple[Any, ...], values: dict[str, Any]) -> dict[str, Any]:
         names = [

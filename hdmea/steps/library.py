@@ -19,7 +19,9 @@ def stimulus_library(session: PipelineSession) -> StimulusLibrary:
     ParameterError
         If neither says where it is.
     """
-    folder = session.stimuli_dir or os.environ.get(VARIABLE)
+    remembered, general = session.stimuli_dir, os.environ.get(VARIABLE)
+    # a file remembers where the library was when it was made, which may be another machine
+    folder = remembered if remembered and (remembered.is_dir() or not general) else general
     if not folder:
         raise ParameterError(
             "it is not said where the stimulus library is; give stimuli_dir= or set the "

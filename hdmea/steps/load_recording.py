@@ -91,7 +91,7 @@ def _load(
             if sorting is not None:
                 _check_pair(session, check_pair(sorting, cmcr), parameters.pair_check)
             variables |= _recording(cmcr.info)
-            variables |= _light_reference(cmcr, parameters.frame_clock)
+            variables |= _light_reference(session, cmcr, parameters.frame_clock)
     if sorting is not None:
         if cmcr_path is None:
             variables |= _recording(sorting.info)
@@ -149,7 +149,9 @@ def _recording(info: Any) -> Variables:
     }
 
 
-def _light_reference(cmcr: CmcrFile, parameters: FrameClockParams) -> Variables:
+def _light_reference(
+    session: PipelineSession, cmcr: CmcrFile, parameters: FrameClockParams
+) -> Variables:
     """Frame clock and photodiode from the analog stream."""
     from hdmea.stimulus.clock import block_means, detect_pulses, frame_clock
 
@@ -160,6 +162,11 @@ def _light_reference(cmcr: CmcrFile, parameters: FrameClockParams) -> Variables:
             )
         }
     stream = cmcr.analog[0]
+    if len(cmcr.analog) > 1:
+        session.warn(
+            f"{cmcr.path.name} has {len(cmcr.analog)} analog streams or sweeps; "
+            f"the first, {stream.name!r}, is used"
+        )
     for name in ("row", "photodiode_row"):
         row = getattr(parameters, name)
         if row is not None and row >= stream.n_channels:

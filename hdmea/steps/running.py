@@ -11,7 +11,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from hdmea.errors import MissingDataError, ParameterError
+from hdmea.errors import MissingDataError, ParameterError, SessionFileError
 from hdmea.session import PipelineSession, create_session
 from hdmea.steps.extract_features import complete_pending
 from hdmea.steps.registry import get_step
@@ -41,10 +41,45 @@ def run(step: Step[P], session: PipelineSession, parameters: P) -> None:
 
 
 def publish(session: PipelineSession, path: str | Path | None) -> StepResult:
-    """Save a session and say what was written."""
-    target = session.save(path)
+    """Save a session to a path, or bring its own file up to date, and say what is there."""
+    if path is not None and session.owns(path):
+        session.write_back()
+    else:
+        session.save(path)
+    return _result(session)
+
+
+def publish_begun(session: PipelineSession, path: str | Path | None) -> StepResult:
+    """Save a session that was just begun, unless the file holds the same already.
+
+    So a recording that is loaded again, as the first cell of a notebook is, costs none of what
+    later steps added to its file.
+    """
+    target = Path(path) if path is not None else session.default_path
+    held = _session_at(target)
+    if held is not None and all(
+        name in held.contributions and held.contributions[name].key == made.key
+        for name, made in session.contributions.items()
+    ):
+        _log.info("%s holds this already, and is kept", target)
+        return _result(held)
+    return publish(session, target)
+
+
+def _session_at(path: Path) -> PipelineSession | None:
+    """The session whose file is at a path, if there is one."""
+    if not path.exists():
+        return None
+    try:
+        session = PipelineSession.load(path)
+    except SessionFileError:  # replaced, with a warning that says so
+        return None
+    return session if session.owns(path) else None
+
+
+def _result(session: PipelineSession) -> StepResult:
     return StepResult(
-        hdf5_path=target,
+        hdf5_path=session.hdf5_path,
         dataset_id=session.dataset_id,
         completed_steps=frozenset(session.completed_steps),
         pending=session.pending,

@@ -1,9 +1,6 @@
 """The one way in which hdmea writes an HDF5 file: whole or not at all.
 
-A hidden file is written in the folder of the final one, synced, and renamed over it. HDF5
-writes through a small file object: when the disk fails, HDF5 1.14 and 2.0 may crash the
-interpreter while they clean up, so the object remembers the first error, lets HDF5 close in
-order, and the error is raised after that with its errno and the path.
+A hidden file is written in the folder of the final one, synced, and renamed over it.
 """
 
 from __future__ import annotations
@@ -21,70 +18,9 @@ from pathlib import Path
 import h5py
 
 from hdmea.errors import FileMissingError, OutputExistsError, OutputWriteError
+from hdmea.store.file_object import RememberingFile
 
 _SUFFIX = ".partial"
-
-
-class RememberingFile:
-    """A file for h5py's ``fileobj`` driver that remembers its first error instead of raising it."""
-
-    def __init__(self, descriptor: int) -> None:
-        self.error: OSError | None = None
-        self._descriptor = descriptor
-        self._position = 0
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Move to a place of the file."""
-        if whence == os.SEEK_END:
-            offset += os.fstat(self._descriptor).st_size
-        elif whence == os.SEEK_CUR:
-            offset += self._position
-        self._position = offset
-        return offset
-
-    def tell(self) -> int:
-        """Place of the next read or write."""
-        return self._position
-
-    def read(self, size: int) -> bytes:
-        """Bytes from the current place; h5py asks for this method to know a file object."""
-        buffer = bytearray(size)
-        self.readinto(memoryview(buffer))
-        return bytes(buffer)
-
-    def readinto(self, buffer: memoryview) -> int:
-        """Fill the buffer; what lies beyond the end (after a failed write) reads as zeros."""
-        view = memoryview(buffer).cast("B")
-        data = os.pread(self._descriptor, len(view), self._position)
-        view[: len(data)] = data
-        view[len(data) :] = bytes(len(view) - len(data))
-        self._position += len(view)
-        return len(view)
-
-    def write(self, buffer: memoryview) -> int:
-        """Write all of the buffer, unless an earlier write has failed."""
-        view = memoryview(buffer).cast("B")
-        written = 0
-        try:
-            while self.error is None and written < len(view):
-                written += os.pwrite(self._descriptor, view[written:], self._position + written)
-        except OSError as error:
-            self.error = error
-        self._position += len(view)
-        return len(view)
-
-    def truncate(self, size: int | None = None) -> int:
-        """Set the length of the file."""
-        size = self._position if size is None else size
-        try:
-            if self.error is None:
-                os.ftruncate(self._descriptor, size)
-        except OSError as error:
-            self.error = error
-        return size
-
-    def flush(self) -> None:
-        """Nothing is held back, so there is nothing to do; the sync comes once, at the end."""
 
 
 @contextmanager
@@ -121,10 +57,10 @@ def atomic_hdf5(
             )
         partial = path.with_name(partial_name(path.name))
         descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    target = RememberingFile(descriptor)
     try:
         with named_errors(path):
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-        target = RememberingFile(descriptor)
         try:
             with h5py.File(target, "w") as file:
                 yield file
@@ -142,7 +78,7 @@ def atomic_hdf5(
             partial.unlink()
         raise
     finally:
-        os.close(descriptor)
+        target.close()
 
 
 def publish_link(source: Path, path: Path) -> None:

@@ -8,6 +8,7 @@ manifest names are accepted - no links to other places, no external or virtual s
 from __future__ import annotations
 
 import json
+import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,6 +30,7 @@ from hdmea.digest import (
 from hdmea.errors import SessionFileError
 from hdmea.store import format as fmt
 from hdmea.store.atomic import require_file
+from hdmea.store.file_object import ReadableFile
 from hdmea.store.writer import attributes_digest, manifest_digest
 
 _MAX_DEPTH = 16
@@ -50,17 +52,8 @@ class SessionFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = require_file(Path(path), "session file")
-        if not stat.S_ISREG(self.path.stat().st_mode):
-            raise SessionFileError(
-                f"{self.path} is not a regular file; give the path of a session file"
-            )
-        try:
-            self._file = h5py.File(self.path, "r", locking=False)
-        except OSError as error:
-            raise SessionFileError(
-                f"{self.path} cannot be opened as HDF5 ({error}); it is damaged or of another kind"
-            ) from error
+        self.path = Path(path)
+        self._file = _open(self.path)
         try:
             self._read_structure()
         except (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
@@ -307,6 +300,9 @@ class StoredArray:
         self.dtype = np.dtype(f"U{stored.itemsize}") if stored.kind == "S" else stored
         self.shape = entry.shape
 
+    def __repr__(self) -> str:
+        return f"<{self.dtype} {self.shape}, {'read' if self.loaded else 'not read yet'}>"
+
     @property
     def loaded(self) -> bool:
         """Whether all values are in memory."""
@@ -352,5 +348,24 @@ def current_digest(path: Path) -> str:
     FileMissingError, SessionFileError
         If there is no session file.
     """
-    with SessionFile(path) as file:
-        return file.manifest_digest
+    with _open(path) as file:
+        value = file.attrs.get("manifest_digest")
+    if not isinstance(value, bytes | np.bytes_ | str):
+        raise SessionFileError(f"{path} is not a session file of hdmea")
+    return value if isinstance(value, str) else value.decode("utf-8")
+
+
+def _open(path: Path) -> h5py.File:
+    """Open a regular file, and nothing that waits or acts when it is opened."""
+    require_file(path, "session file")
+    try:
+        target = ReadableFile(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK))
+        if not stat.S_ISREG(target.mode):
+            raise SessionFileError(f"{path} is not a regular file; give the path of a session file")
+        return h5py.File(target, "r")
+    except SessionFileError:
+        raise
+    except OSError as error:
+        raise SessionFileError(
+            f"{path} cannot be opened as HDF5 ({error}); it is damaged or of another kind"
+        ) from error

@@ -68,11 +68,9 @@ def write_session_file(
     with atomic_hdf5(path, overwrite=overwrite, expected_bytes=expected) as file:
         entries = []
         for contribution in sorted(contributions, key=lambda c: c.name):
-            for name in sorted(contribution.variables):
+            for name, variable in contribution.variables.items():
                 digest = contribution.digest(name)
-                entries.append(
-                    _write(file, name, contribution.variables[name], digest, contribution.name)
-                )
+                entries.append(_write(file, name, variable, digest, contribution.name))
         for name, variable in _provenance(contributions, header).items():
             entries.append(_write(file, name, variable, digest_variable(variable, name), ""))
         content = content_digest(

@@ -1,0 +1,99 @@
+"""Files as h5py's ``fileobj`` driver takes them: plain system calls on a descriptor.
+
+When a disk fails, HDF5 1.14 and 2.0 may crash the interpreter while they clean up. So a file that
+is written remembers the first error and swallows what follows; HDF5 closes in order, and the
+error is raised after that. A file that is read this way can be open in other hands at the same
+time, whatever they chose about locking.
+"""
+
+from __future__ import annotations
+
+import os
+
+
+class ReadableFile:
+    """A descriptor that can be read from any place; closed at the latest when it is not used."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._position = 0
+
+    def __del__(self) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the descriptor."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    @property
+    def mode(self) -> int:
+        """Kind of file and permissions."""
+        return os.fstat(self._descriptor).st_mode
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Move to a place of the file."""
+        if whence == os.SEEK_END:
+            offset += os.fstat(self._descriptor).st_size
+        elif whence == os.SEEK_CUR:
+            offset += self._position
+        self._position = offset
+        return offset
+
+    def tell(self) -> int:
+        """Place of the next read or write."""
+        return self._position
+
+    def read(self, size: int) -> bytes:
+        """Bytes from the current place; h5py asks for this method to know a file object."""
+        buffer = bytearray(size)
+        self.readinto(memoryview(buffer))
+        return bytes(buffer)
+
+    def readinto(self, buffer: memoryview) -> int:
+        """Fill the buffer; what lies beyond the end reads as zeros (digests tell)."""
+        view = memoryview(buffer).cast("B")
+        done = 0
+        # one system call gives 2 GiB at most
+        while done < len(view):
+            got = os.preadv(self._descriptor, [view[done:]], self._position + done)
+            if got == 0:
+                view[done:] = bytes(len(view) - done)
+                break
+            done += got
+        self._position += len(view)
+        return len(view)
+
+
+class RememberingFile(ReadableFile):
+    """A descriptor that is written; its first error is kept in ``error`` instead of raised."""
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__(descriptor)
+        self.error: OSError | None = None
+
+    def write(self, buffer: memoryview) -> int:
+        """Write all of the buffer, unless an earlier write has failed."""
+        view = memoryview(buffer).cast("B")
+        written = 0
+        try:
+            while self.error is None and written < len(view):
+                written += os.pwrite(self._descriptor, view[written:], self._position + written)
+        except OSError as error:
+            self.error = error
+        self._position += len(view)
+        return len(view)
+
+    def truncate(self, size: int | None = None) -> int:
+        """Set the length of the file."""
+        size = self._position if size is None else size
+        try:
+            if self.error is None:
+                os.ftruncate(self._descriptor, size)
+        except OSError as error:
+            self.error = error
+        return size
+
+    def flush(self) -> None:
+        """Nothing is held back, so there is nothing to do; the sync comes once, at the end."""
