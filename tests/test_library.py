@@ -99,9 +99,18 @@ def test_yaml_says_kind_and_events_itself(folder):
 @pytest.mark.parametrize(
     ("content", "wrong"),
     [
-        ("section_kwargs: {start_frame: 0, trial_length_frame: 5, repeat: 0}", "repeat"),
-        ("section_kwargs: {start_frame: 0, trial_length_frame: 5}", "repeat"),
-        ("section_kwargs: {start_frame: 0, trial_length_frame: 5, repeat: 1}\nkinds: x", "kinds"),
+        (
+            "section_kwargs: {start_frame: 0, trial_length_frame: 5, repeat: 0}",
+            r"repeat: .* \(found 0\)",
+        ),
+        (
+            "section_kwargs: {start_frame: 0, trial_length_frame: 5}",
+            "section_kwargs.repeat: is required",
+        ),
+        (
+            "section_kwargs: {start_frame: 0, trial_length_frame: 5, repeat: 1}\nkinds: x",
+            "kinds: unknown, did you mean 'kind'",
+        ),
         ("section_kwargs: {start_frame: 0, trial_length_frame: 5, repeat: 1}\nkind: x", "kind"),
         ("section_kwargs: [", "cannot be read"),
         ("!!python/object/apply:os.getcwd []", "cannot be read"),

@@ -27,6 +27,7 @@ from hdmea.features.registry import FEATURES
 from hdmea.steps.extract_features import ExtractFeaturesParameters
 from hdmea.steps.registry import STEPS
 from hdmea.steps.step import StepParameters
+from hdmea.validation import problems
 
 FROM_TABLE = {"add_section_time": "playlist_name"}
 """Parameters that are each recording's own, by step: they come from the table of recordings."""
@@ -160,24 +161,24 @@ class WorkflowConfig(_Strict):
     @model_validator(mode="after")
     def _fits_together(self) -> WorkflowConfig:
         chosen = self.chosen_steps
-        problems = [
+        unfit = [
             f"{name} needs {need}, which is left out"
             for name in chosen
             for need in STEPS[name].needs
             if need not in chosen
         ]
-        problems += [
+        unfit += [
             f"feature {feature} needs trials, but add_section_time is left out"
             for feature in self.features
             if "trials" in FEATURES[feature].needs and "add_section_time" not in chosen
         ]
-        problems += [
+        unfit += [
             f"a checkpoint is asked for after {name}, which is left out"
             for name in self.checkpoints
             if name not in chosen
         ]
-        if problems:
-            raise ValueError("; ".join(problems))
+        if unfit:
+            raise ValueError("; ".join(unfit))
         return self
 
     @property
@@ -218,15 +219,8 @@ def read_config(values: Mapping[str, Any]) -> WorkflowConfig:
     try:
         return WorkflowConfig.model_validate(dict(values))
     except ValidationError as error:
-        problems = "\n".join(f"  {_problem(details)}" for details in error.errors())
-        raise ParameterError(f"The configuration cannot be used:\n{problems}") from error
-
-
-def _problem(details: Mapping[str, Any]) -> str:
-    where = ".".join(map(str, details["loc"]))
-    if not where:
-        return str(details["msg"]).removeprefix("Value error, ")
-    return f"{where}: {details['msg']} (found {details['input']!r})"
+        said = ["The configuration cannot be used:", *problems(error, WorkflowConfig)]
+        raise ParameterError("\n  ".join(said)) from error
 
 
 def config_schema() -> dict[str, Any]:

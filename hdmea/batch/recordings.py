@@ -6,12 +6,13 @@ import csv
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from hdmea.errors import FileMissingError, ParameterError
 from hdmea.session.identity import check_dataset_id
+from hdmea.validation import problems
 
 
 class RecordingRow(BaseModel):
@@ -69,21 +70,21 @@ def read_recordings(path: str | Path) -> dict[str, RecordingRow]:
     except UnicodeDecodeError as error:
         raise ParameterError(f"{path} is not text in UTF-8: {error}.") from error
     recordings: dict[str, RecordingRow] = {}
-    problems: list[str] = []
+    wrong: list[str] = []
     names: Counter[str] = Counter()
     for number, cells in _rows(path, text):
         names[cells.get("recording", "")] += 1
         try:
             row = RecordingRow.model_validate(cells)
         except ValidationError as error:
-            problems += [f"line {number}: {_problem(details)}" for details in error.errors()]
+            wrong += [f"line {number}: {said}" for said in problems(error, RecordingRow)]
         else:
             recordings[row.recording] = row
-    problems += [f"{name!r} is listed {n} times" for name, n in names.items() if n > 1]
+    wrong += [f"{name!r} is listed {n} times" for name, n in names.items() if n > 1]
     if not names:
-        problems = ["it lists no recording"]
-    if problems:
-        raise ParameterError("\n  ".join([f"{path} cannot be used:", *problems]))
+        wrong = ["it lists no recording"]
+    if wrong:
+        raise ParameterError("\n  ".join([f"{path} cannot be used:", *wrong]))
     return recordings
 
 
@@ -126,9 +127,3 @@ def _rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, str]]]:
                 f"{path}, line {number}: {len(cells)} cells, but {len(header)} columns."
             )
         yield number, dict(zip(header, cells, strict=False))
-
-
-def _problem(details: Any) -> str:
-    where = ".".join(map(str, details["loc"]))
-    message = str(details["msg"]).removeprefix("Value error, ")
-    return f"{where}: {message}" if where else message

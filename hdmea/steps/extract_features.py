@@ -22,6 +22,7 @@ from hdmea.session import PipelineSession
 from hdmea.steps.add_section_time import no_clock_reason
 from hdmea.steps.inputs import spike_trains
 from hdmea.steps.step import Step, StepParameters, Task, obtain
+from hdmea.validation import in_a_line
 
 
 class ExtractFeaturesParameters(StepParameters):
@@ -75,14 +76,8 @@ def _parse(feature: Feature, values: dict[str, Any]) -> BaseModel:
     try:
         return feature.params.model_validate(values)
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, e['loc']))}: {e['msg']} (found {e.get('input')!r})"
-            for e in error.errors()
-        )
-        known = ", ".join(feature.params.model_fields) or "none"
-        raise ParameterError(
-            f"feature {feature.name}: {problems}. Known parameters: {known}"
-        ) from error
+        said = in_a_line(error, feature.params)
+        raise ParameterError(f"feature {feature.name}: {said}") from error
 
 
 def _waits_for(session: PipelineSession, feature: Feature) -> str | None:
@@ -156,17 +151,18 @@ def _trials(session: PipelineSession) -> Trials:
 
 def _variables(feature: Feature, result: FeatureResult) -> Variables:
     group = f"features/{feature.name}"
-    declared = {output.name: output for output in feature.outputs}
-    variables = {
-        f"{group}/{name}": Variable(
-            values, declared[name].unit, declared[name].dims, declared[name].description
+    variables: dict[str, Variable] = {}
+    for output in feature.outputs:
+        variables[f"{group}/{output.name}"] = Variable(
+            result.values[output.name], output.unit, output.dims, output.description
         )
-        for name, values in result.values.items()
-    }
-    for name, reasons in result.reasons.items():
-        variables[f"{group}/{name}_reason"] = Variable(
-            reasons, "", ("unit",), f"why {name} is undefined; empty where it is defined"
-        )
+        if output.name in result.reasons:
+            variables[f"{group}/{output.name}_reason"] = Variable(
+                result.reasons[output.name],
+                "",
+                ("unit",),
+                f"why {output.name} is undefined; empty where it is defined",
+            )
     return variables
 
 

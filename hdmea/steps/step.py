@@ -17,6 +17,7 @@ from hdmea.arrays import Variables
 from hdmea.contribution import Recipe
 from hdmea.errors import MissingDataError, ParameterError
 from hdmea.session import PipelineSession
+from hdmea.validation import in_a_line
 
 
 class StepParameters(BaseModel):
@@ -115,13 +116,8 @@ class Step(Generic[P]):
         try:
             return self.parameters.model_validate(dict(values))
         except ValidationError as error:
-            problems = "; ".join(
-                f"{'.'.join(map(str, e['loc'])) or 'parameters'}: {e['msg']} (found "
-                f"{e.get('input')!r})"
-                for e in error.errors()
-            )
-            known = ", ".join([*self.parameters.model_fields, *self.places])
-            raise ParameterError(f"{self.name}: {problems}. Known parameters: {known}") from error
+            said = in_a_line(error, self.parameters, self.places)
+            raise ParameterError(f"{self.name}: {said}") from error
 
     def run(self, session: PipelineSession, parameters: P) -> None:
         """Add to the session what this step makes.

@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from hdmea.errors import FileMissingError, StimulusError, UnknownNameError
 from hdmea.stimulus.movie import Kind, Movie, TrialEvent
 from hdmea.stimulus.sections import POST_FRAMES, TrialRule
+from hdmea.validation import problems
 
 __all__ = ["Movie", "StimulusLibrary"]
 
@@ -201,9 +202,7 @@ class StimulusLibrary:
         try:
             return _Definition.model_validate(_read_definition(path)), path
         except ValidationError as error:
-            wrong = "; ".join(
-                f"{'.'.join(map(str, e['loc'])) or 'content'}: {e['msg']}" for e in error.errors()
-            )
+            wrong = "; ".join(problems(error, _Definition))
             raise StimulusError(f"{path}: {wrong}.") from error
         except ValueError as error:
             raise StimulusError(f"{path} cannot be read: {error}.") from error
