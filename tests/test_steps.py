@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ from hdmea.errors import (
     StimulusError,
     UnknownNameError,
 )
+from hdmea.features.registry import FEATURES
 from hdmea.pipeline import (
     PipelineSession,
     add_section_time,
@@ -308,13 +310,43 @@ def test_two_noise_movies_in_one_session_have_an_sta_each(sectioned: PipelineSes
     assert sectioned.sta_z(unit).shape == (4, 15, 15)  # the only z there is
 
 
-@pytest.mark.parametrize("step", [load_recording, add_section_time, extract_features, compute_sta])
+HELP = {
+    load_recording: {
+        "cmcr_path": "str or Path, optional",
+        "frame_clock": "dict with any of source, row, photodiode_row, height, drop_first, "
+        "irregular, display_delay_s, default {}",
+        "electrode_pitch_um": "float or None, default None",
+        "probe": "{'error', 'warn', 'off'}, default 'error'",
+        "dataset_id": "str, optional",
+    },
+    add_section_time: {
+        "hdf5_path": "str or Path, optional",
+        "playlist_name": "str",
+        "repeats": "int, default 1",
+        "stimuli_dir": "str or Path, optional",
+    },
+    section_spike_times: {"pre_s": "float, default 0.0"},
+    extract_features: {
+        "features": f"tuple of str, default {tuple(FEATURES)!r}",
+        "parameters": "dict of str to dict of str to Any, default {}",
+    },
+    compute_sta: {
+        "cover_range": "tuple of (int, int), default (-60, 0)",
+        "stimulus": "str or None, default None",
+        "z": "bool, default True",
+        "session": "PipelineSession, optional",
+        "output_path": "str or Path, optional",
+    },
+}
+
+
+@pytest.mark.parametrize("step", HELP, ids=lambda step: step.__name__)
 def test_help_tells_every_parameter(step: Any) -> None:
-    signature = inspect.signature(step)
-    assert step.__doc__.count("\n    None") == 0
-    for name in STEPS[step.__name__].parameters.model_fields:
-        assert name in signature.parameters
-        assert f"\n{name}\n    " in step.__doc__
+    listed = step.__doc__.partition("----------\n")[2].partition("\n\nReturns\n")[0]
+    told = dict(re.findall(r"^(\w+) : (.+)\n    [A-Z].*", listed, re.MULTILINE))
+    assert list(told) == list(inspect.signature(step).parameters)
+    assert set(STEPS[step.__name__].parameters.model_fields) < set(told)
+    assert {name: told[name] for name in HELP[step]} == HELP[step]
 
 
 def test_every_variable_has_words_a_unit_and_as_many_axes_as_it_says(

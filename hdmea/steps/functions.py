@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar, overload
 
 from hdmea.errors import ParameterError
 from hdmea.session import PipelineSession, create_session
+from hdmea.steps.documentation import documentation
 from hdmea.steps.running import StepResult, publish, publish_begun, run
 from hdmea.steps.step import Step, StepParameters
 
@@ -31,7 +32,7 @@ class StepFunction(Generic[P]):
         self.step = step
         self.__name__ = self.__qualname__ = step.name
         self.__module__ = "hdmea.pipeline"
-        self.__doc__ = _documentation(step)
+        self.__doc__ = documentation(step)
         self.__signature__ = _signature(step)
 
     def __repr__(self) -> str:
@@ -147,48 +148,3 @@ def _signature(step: Step[Any]) -> inspect.Signature:
         by_name("output_path", None, "str | Path | None"),
     ]
     return inspect.Signature([*first, *own], return_annotation="PipelineSession | StepResult")
-
-
-def _documentation(step: Step[Any]) -> str:
-    """numpydoc text of the public function, from the declaration."""
-    lines = [step.doc.strip(), "", "Parameters", "----------"]
-    if not step.creates:
-        lines += ["hdf5_path", "    Session file to work on (immediate)."]
-    lines += [line for name in step.places for line in (name, f"    {_PLACE_MEANINGS[name]}")]
-    for name, info in step.parameters.model_fields.items():
-        lines += [name, f"    {info.description}"]
-    if step.creates:
-        lines += ["dataset_id", "    Name of the recording; default from the file's name."]
-        lines += [
-            "output_dir",
-            "    Folder of the file written (immediate); default ``artifacts``.",
-        ]
-    lines += [
-        "session",
-        "    Session in memory to work on (deferred).",
-        "output_path",
-        "    File to write instead (immediate).",
-        "",
-        "Returns",
-        "-------",
-        "PipelineSession or StepResult",
-        "    The session given, or what was written.",
-        "",
-        "Raises",
-        "------",
-        "ParameterError",
-        "    If a parameter cannot be used.",
-        "MissingDataError",
-        f"    If {' or '.join(step.needs) or 'the input files'} is missing.",
-        "StaleSessionError",
-        "    If the session's file was changed by somebody else.",
-    ]
-    return "\n".join(lines)
-
-
-_PLACE_MEANINGS = {
-    "cmcr_path": "The recording's raw file.",
-    "cmtr_path": "The recording's spike-sorted file.",
-    "stimuli_dir": "Folder of the stimulus library; default: the session's, else "
-    "``HDMEA_STIMULI``.",
-}
