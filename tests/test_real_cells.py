@@ -7,10 +7,12 @@ of the texture at every frame, a movie of 1 x 2 pixels. The oracle is a loop ove
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+from workflow_project import Project
 
 from hdmea.pipeline import PipelineSession, run_recording
 from hdmea.simulate import wrap_recording
@@ -20,7 +22,7 @@ CELLS = Path(__file__).parents[2] / "shared" / "real" / "ds-cells" / "ds_cells.n
 UNITS = {807: "spike_times_s_C807", 1803: "spike_times_s_C1803"}
 LAGS = 24
 DROPPED = 4
-STEPS = {
+STEPS: dict[str, Any] = {
     # one interval of the real clock is longer than 1.5 medians: the display held a frame
     "load_recording": {"frame_clock": {"photodiode_row": None, "irregular": "keep"}},
     "add_section_time": {"playlist_name": "jitter"},
@@ -72,10 +74,6 @@ def lab(
     )
     (stimuli / "playlist.csv").write_text("playlist_name,movie_names\njitter,\"['jitter.npy']\"\n")
     (stimuli / "movie_length.csv").write_text(f"movie_name,movie_length\njitter,{len(steps)}\n")
-    (folder / "recordings.tsv").write_text(
-        "recording\tcmcr\tcmtr\tplaylist\n"
-        f"salamander\t{folder / 'salamander.cmcr'}\t{folder / 'salamander-.cmtr'}\tjitter\n"
-    )
     return folder
 
 
@@ -127,3 +125,20 @@ def test_the_library_finds_the_motion_filters(
     # no light step was shown: not applicable, never a failure
     assert set(session.features["on_off"]["on_off_index_reason"]) == {"stimulus_not_played"}
     assert any("no stimulus of kind 'step'" in warning for warning in session.warnings)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_the_workflow_gives_the_same_in_both_modes(
+    lab: Path, cells: dict[str, npt.NDArray[np.float64]], tmp_path: Path
+) -> None:
+    pair = (lab / "salamander.cmcr", lab / "salamander-.cmtr")
+    steps: dict[str, Any] = {**STEPS, "add_section_time": None}
+    project = Project(tmp_path, lab / "stimuli", {"salamander": pair}, steps, playlist="jitter")
+    digests = {}
+    for mode in ("deferred", "immediate"):
+        project.configure(mode=mode, output_dir=mode)
+        project.run()
+        digests[mode] = project.digest(f"{mode}/salamander.h5")
+        check(PipelineSession.load(tmp_path / mode / "salamander.h5"), cells)
+    assert digests["deferred"] == digests["immediate"]

@@ -5,28 +5,20 @@ Whole runs are expensive, so a test follows one run and says all that must be tr
 
 from __future__ import annotations
 
-import os
 import re
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from workflow_project import Project
 
 from hdmea.batch.config import read_config
 from hdmea.batch.plan import all_steps
 from hdmea.pipeline import PipelineSession, run_recording, verify
 from hdmea.simulate import SimulatedDataset
 
-ROOT = Path(__file__).parents[1]
 STEPS: dict[str, Any] = {
     "load_recording": {"probe": "off"},  # what the probe does is tested elsewhere
     "add_section_time": None,
@@ -39,77 +31,13 @@ ONE, TWO = "demo_retina_1", "demo_retina_2"
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 
-@dataclass
-class Project:
-    """A folder with a configuration, in which snakemake is started."""
-
-    folder: Path
-    stimuli: Path
-    files: dict[str, tuple[Path, Path]]
-
-    def configure(self, **changes: Any) -> None:
-        rows = [f"{name}\t{cmcr}\t{cmtr}\ttiny" for name, (cmcr, cmtr) in self.files.items()]
-        self.write_table(*rows)
-        values = {"recordings": "config/recordings.tsv", "stimuli": str(self.stimuli)}
-        values |= {"steps": STEPS} | changes
-        (self.folder / "config/config.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
-
-    def write_table(self, *rows: str) -> None:
-        (self.folder / "config").mkdir(exist_ok=True)
-        lines = ["recording\tcmcr\tcmtr\tplaylist", *rows, ""]
-        (self.folder / "config/recordings.tsv").write_text("\n".join(lines), encoding="utf-8")
-
-    @contextmanager
-    def started(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-        """Snakemake in a process group of its own, which is ended with the block."""
-        program = [sys.executable, "-m", "snakemake", "-s", str(ROOT / "workflow/Snakefile")]
-        options = ["--workflow-profile", str(ROOT / "profiles/default"), "--cores", "2"]
-        process = subprocess.Popen(
-            [*program, *options, *arguments],
-            cwd=self.folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        try:
-            yield process
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.communicate()
-
-    def run(self, *arguments: str, code: int = 0, limit_s: float = 100) -> str:
-        """What snakemake says, once it has ended with this code within the limit."""
-        with self.started(*arguments) as process:
-            said, _ = process.communicate(timeout=limit_s)
-        assert process.returncode == code, said
-        return said
-
-    def run_until(self, file: str, *arguments: str, limit_s: float = 60) -> None:
-        """Start snakemake, and kill all of its group as soon as a file is there."""
-        deadline = time.monotonic() + limit_s
-        with self.started(*arguments) as process:
-            while not (self.folder / file).exists():
-                assert process.poll() is None, process.communicate()[0]
-                assert time.monotonic() < deadline, f"{file} did not appear"
-                time.sleep(0.01)
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-
-    def digest(self, file: str) -> str:
-        found = verify(self.folder / file)
-        assert found.is_good
-        return found.content_digest
-
-
 @pytest.fixture
 def project(tmp_path: Path, tiny_dataset: SimulatedDataset) -> Project:
     files = {
         name: (recording.cmcr_path, recording.cmtr_path)
         for name, recording in tiny_dataset.recordings.items()
     }
-    return Project(tmp_path, tiny_dataset.stimuli_path, files)
+    return Project(tmp_path, tiny_dataset.stimuli_path, files, STEPS)
 
 
 @pytest.fixture(scope="module")
