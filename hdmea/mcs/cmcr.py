@@ -251,8 +251,14 @@ def open_cmcr(path: Path | str) -> CmcrFile:
 
     Examples
     --------
-    >>> with open_cmcr("2025.04.10-11.12.57-Rec.cmcr") as recording:  # doctest: +SKIP
-    ...     photodiode = recording.analog[0].block(0, 0, 20000)
+    >>> import tempfile
+    >>> from hdmea.simulate import AnalogTrace, write_cmcr
+    >>> light = AnalogTrace(100, lambda start, stop: np.full((2, stop - start), 7, np.int32))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_cmcr(Path(folder) / "rec.cmcr", analog=light)
+    ...     with open_cmcr(Path(folder) / "rec.cmcr") as recording:
+    ...         recording.analog[0].block(0, start=10, stop=13)
+    array([7, 7, 7], dtype=int32)
     """
     return CmcrFile(path)
 

@@ -99,7 +99,14 @@ def read_cmtr(path: Path | str) -> Sorting:
 
     Examples
     --------
-    >>> sorting = read_cmtr("2025.04.10-11.12.57-Rec-.cmtr")  # doctest: +SKIP
+    >>> import tempfile
+    >>> from hdmea.simulate import UnitTrain, write_cmtr
+    >>> unit = UnitTrain(unit_id=7, row=3, column=5, spike_times_s=np.array([0.5, 1.25]))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_cmtr(Path(folder) / "rec.cmtr", [unit], cmcr_path=None, duration_s=2.0)
+    ...     sorting = read_cmtr(Path(folder) / "rec.cmtr")
+    >>> sorting.unit_id, sorting.spike_times_s
+    (array([7]), array([0.5 , 1.25]))
     """
     path = Path(path)
     with open_recording(path) as file, reading(path):
