@@ -118,6 +118,7 @@ def _stimulus() -> Variables:
         "stimulus/sections/kind": _text(["noise", "step"], "section"),
         "stimulus/sections/start_s": _column(start, "s", "section"),
         "stimulus/sections/end_s": _column(end, "s", "section"),
+        "stimulus/trials/section": _column(np.array([1, 1]), "1", "trial"),
         "stimulus/trials/movie": _text([STEP, STEP], "trial"),
         "stimulus/trials/kind": _text(["step", "step"], "trial"),
         "stimulus/trials/start_s": _column(begin, "s", "trial"),

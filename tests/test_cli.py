@@ -11,10 +11,12 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hand_session import NOISE, STEP, UNIT_IDS, hand_session
 
 from hdmea import __version__
+from hdmea.arrays import Variable
 from hdmea.cli import main
 from hdmea.simulate import SimulatedDataset
 from hdmea.store.describe import describe_session, is_session_file
@@ -101,9 +103,15 @@ def test_inspect_states_the_sessions_numbers(
     ]
     assert told["units"] == {"n_units": 4, "unit_ids": UNIT_IDS, "n_spikes": 13}
     assert told["sections"] == [
-        {"movie": NOISE, "kind": "noise", "start_s": 1.0, "end_s": 31.0},
-        {"movie": STEP, "kind": "step", "start_s": 38.0, "end_s": 63.0},
-    ]
+        {
+            "movie": NOISE, "kind": "noise", "start_s": 1.0, "end_s": 31.0, "n_trials": 0,
+            "alignment": {"r": 0.25, "lag_frames": 0.0, "reason": ""},
+        },
+        {
+            "movie": STEP, "kind": "step", "start_s": 38.0, "end_s": 63.0, "n_trials": 2,
+            "alignment": {"r": 0.998, "lag_frames": -2.0, "reason": ""},
+        },
+    ]  # fmt: skip
     assert told["features"]["on_off"]["undefined"] == {"on_off_index": {"no_response": 1}}
     assert set(told["features"]["on_off"]["outputs"]) == {
         "class", "n_spikes_on", "on_off_index", "psth_hz", "r_off_hz", "r_on_hz",
@@ -133,13 +141,39 @@ def test_inspect_in_plain_words(saved: Path, capsys: pytest.CaptureFixture[str])
         "64.000 s, started 2031-12-24T18:00:00",
         "4 units, numbers 3 to 90817",
         "13 spikes",
-        f"38.000 to    63.000 s  step        {STEP}",
+        f"38.000 to    63.000 s  step        {STEP}, 2 trials\n    photodiode r = 0.998 at lag -2",
+        f"{NOISE}, 0 trials\n    photodiode r = 0.250 at lag 0 frames\n",
         "on_off_index undefined: no_response in 1 units",
         "lags -4 to -1 frames",
         "add_section_time, version 1",
         "playlist_name='secret_list'",
     ):
         assert sentence in words
+
+
+def test_inspect_tells_why_a_section_was_not_compared(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    group = "stimulus/alignment/"
+    session = hand_session(
+        leave_out=[group],
+        more={
+            f"{group}r": Variable(np.array([np.nan, 0.5]), "1", ("section",), "r"),
+            f"{group}lag_frames": Variable(np.array([np.nan, 1.0]), "frame", ("section",), "lag"),
+            f"{group}reason": Variable(np.array(["no_movie_file", ""]), "", ("section",), "why"),
+        },
+    )
+    path = session.save(tmp_path / "a.h5")
+    assert main(["inspect", str(path)]) == 0
+    words = capsys.readouterr().out
+    assert f"{NOISE}, 0 trials\n    photodiode not compared: no_movie_file\n" in words
+    assert f"{STEP}, 2 trials\n    photodiode r = 0.500 at lag 1 frames\n" in words
+    assert describe_session(path)["sections"][0]["alignment"] == {
+        "r": None, "lag_frames": None, "reason": "no_movie_file",
+    }  # fmt: skip
+    bare = hand_session(leave_out=[group, "stimulus/trials/"]).save(tmp_path / "bare.h5")
+    assert main(["inspect", str(bare)]) == 0
+    assert f"{STEP}, 0 trials\n    photodiode not compared: not in this" in capsys.readouterr().out
 
 
 def test_inspect_tells_pending_features_and_warnings(

@@ -72,7 +72,7 @@ def describe_session(path: str | Path, *, anonymous: bool = False) -> Descriptio
             "content_digest": file.content_digest,
             "recording": _recording(file),
             "units": _units(file),
-            "sections": _rows(file, "stimulus/sections/", ("movie", "kind", "start_s", "end_s")),
+            "sections": _sections(file),
             "features": _features(file),
             "sta": _stas(file),
             "steps": [_step(c) for c in contributions.values()],
@@ -128,6 +128,21 @@ def _rows(file: SessionFile, group: str, columns: tuple[str, ...]) -> list[Descr
     return [
         {name: _plain(value) for name, value in zip(columns, row, strict=True)}
         for row in zip(*values, strict=True)
+    ]
+
+
+def _sections(file: SessionFile) -> list[Description]:
+    """Sections, with the number of their trials and how the photodiode compares with the movie."""
+    sections = _rows(file, "stimulus/sections/", ("movie", "kind", "start_s", "end_s"))
+    not_compared: Description = {"r": None, "lag_frames": None, "reason": "not in this file"}
+    compared = _rows(file, "stimulus/alignment/", tuple(not_compared))
+    of_trials = "stimulus/trials/section"
+    n_trials = Counter(file.read(of_trials).tolist() if of_trials in file.entries else ())
+    return [
+        section | {"n_trials": n_trials[row], "alignment": alignment}
+        for row, (section, alignment) in enumerate(
+            zip(sections, compared or [not_compared] * len(sections), strict=True)
+        )
     ]
 
 
@@ -226,7 +241,10 @@ def _content_lines(description: Description) -> Iterator[str]:
     yield f"  {units['n_spikes']} spikes"
     yield "Sections:" if description["sections"] else "No sections"
     for one in description["sections"]:
-        yield f"  {one['start_s']:9.3f} to {one['end_s']:9.3f} s  {one['kind']:<10}  {one['movie']}"
+        when = f"{one['start_s']:9.3f} to {one['end_s']:9.3f} s"
+        trials = f"{one['n_trials']} trial{'' if one['n_trials'] == 1 else 's'}"
+        yield f"  {when}  {one['kind']:<10}  {one['movie']}, {trials}"
+        yield f"    {_compared(one['alignment'])}"
     yield "Features:" if description["features"] else "No features"
     for name, told in description["features"].items():
         yield f"  {name}: {', '.join(told['outputs'])}"
@@ -248,6 +266,12 @@ def _content_lines(description: Description) -> Iterator[str]:
     if description["software"]:
         yield "Software:"
         yield "  " + ", ".join(f"{name} {v}" for name, v in description["software"].items())
+
+
+def _compared(alignment: Description) -> str:
+    if alignment["r"] is None:
+        return f"photodiode not compared: {alignment['reason']}"
+    return f"photodiode r = {alignment['r']:.3f} at lag {alignment['lag_frames']:.0f} frames"
 
 
 def _step_line(step: Description) -> str:
