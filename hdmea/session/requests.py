@@ -13,10 +13,14 @@ class FeatureRequests:
         self._parameters: dict[str, dict[str, Any]] = {}
         self._waiting: dict[str, str] = {}
 
-    def add(self, name: str, parameters: Mapping[str, Any]) -> None:
+    def add(self, name: str, parameters: Mapping[str, Any], waits_for: str) -> None:
         """Ask for a feature, in place of an older request for it."""
         self._parameters[name] = dict(parameters)
-        self._waiting[name] = "its turn"
+        self._waiting[name] = waits_for
+
+    def remove(self, name: str) -> None:
+        """Ask for a feature no longer."""
+        del self._parameters[name], self._waiting[name]
 
     def wanted(self) -> dict[str, dict[str, Any]]:
         """Parameters of each feature that waits."""
@@ -25,13 +29,6 @@ class FeatureRequests:
     def waiting(self) -> dict[str, str]:
         """What each feature waits for."""
         return dict(self._waiting)
-
-    def set_waiting(self, name: str, reason: str | None) -> None:
-        """Say what a feature waits for; None removes the request."""
-        if reason is None:
-            del self._parameters[name], self._waiting[name]
-        else:
-            self._waiting[name] = reason
 
     def as_header(self) -> dict[str, Any]:
         """For a file's header."""

@@ -198,18 +198,20 @@ class SessionState:
         self._add(found)
         return found
 
-    def request_feature(self, name: str, parameters: Mapping[str, Any]) -> None:
-        """Remember that a feature is wanted, with its parameters."""
-        self._requests.add(name, parameters)
+    def request_feature(
+        self, name: str, parameters: Mapping[str, Any], waits_for: str = "its turn"
+    ) -> None:
+        """Remember that a feature is wanted, with its parameters, and what it waits for."""
+        self._requests.add(name, parameters, waits_for)
         self._unsaved = True
+
+    def withdraw_feature(self, name: str) -> None:
+        """Forget the request for a feature."""
+        self._requests.remove(name)
 
     def requested_features(self) -> dict[str, dict[str, Any]]:
         """Features that are wanted and not there yet, with their parameters."""
         return self._requests.wanted()
-
-    def set_waiting(self, name: str, reason: str | None) -> None:
-        """Say what a requested feature waits for; None when it waits no longer."""
-        self._requests.set_waiting(name, reason)
 
     def use_work_folder(self, folder: str | Path) -> None:
         """Keep every contribution as a part in a folder as it is made, and take from there."""

@@ -63,13 +63,13 @@ def _tasks(session: PipelineSession, parameters: ExtractFeaturesParameters) -> I
 def complete_pending(session: PipelineSession) -> None:
     """Compute every requested feature whose needs are there; say what the others wait for."""
     for name, parameters in session.requested_features().items():
+        session.withdraw_feature(name)  # one that fails below is not tried again at every step
         feature = get_feature(name)
         waits_for = _waits_for(session, feature)
-        session.set_waiting(
-            name, waits_for
-        )  # a feature that fails below is not tried again and again
         if waits_for is None:
             obtain(session, EXTRACT_FEATURES, _task(session, feature, parameters))
+        else:
+            session.request_feature(name, parameters, waits_for)
 
 
 def _parse(feature: Feature, values: dict[str, Any]) -> BaseModel:
