@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from hdmea.steps.registry import STEPS
 
 ROOT = Path(__file__).parents[1]
 PLACES = {"recordings": "recordings.tsv", "stimuli": "stimuli"}
+NOISE, STEP = "perfect_dense_noise_15x15_15hz_r42_24s", "tiny_step_3x"
 
 
 def configuration(**changes: Any) -> dict[str, Any]:
@@ -308,3 +310,41 @@ def test_what_is_missing_is_said_with_the_recordings_that_need_it(
     assert "b: Playlist 'long' is not in" in said
     assert "c: no playlist is given in recordings.tsv" in said
     assert "a:" not in said
+
+
+@pytest.mark.parametrize(
+    ("steps", "removed", "said"),
+    [
+        ({"compute_sta": None}, [NOISE, STEP], [NOISE]),
+        ({"compute_sta": {"stimulus": STEP}}, [NOISE, STEP], [STEP]),
+        ({"compute_sta": None}, [STEP], []),
+        ({}, [NOISE, STEP], []),
+    ],
+)
+def test_frames_that_an_sta_needs_are_asked_for_first(
+    steps: dict[str, Any],
+    removed: list[str],
+    said: list[str],
+    tiny_dataset: SimulatedDataset,
+    tmp_path: Path,
+) -> None:
+    stimuli = tmp_path / "stimuli"
+    shutil.copytree(tiny_dataset.stimuli_path, stimuli)
+    for name in removed:
+        (stimuli / f"{name}.npy").unlink()
+    files = tiny_dataset.recordings["demo_retina_1"]
+    rows = [f"{name}\t{files.cmcr_path}\t{files.cmtr_path}\ttiny" for name in ("a", "b")]
+    config = read_config(
+        configuration(stimuli=str(stimuli), steps={"add_section_time": None, **steps})
+    )
+    recordings = read_recordings(table(tmp_path, *rows))
+    if not said:
+        require_inputs(config, recordings)
+        return
+    with pytest.raises(ParameterError) as refused:
+        require_inputs(config, recordings)
+    assert str(refused.value).splitlines() == [
+        f"a, b: compute_sta needs the frames of movie {name!r}, but there is no {name}.npy "
+        f"in {stimuli}"
+        for name in said
+    ]

@@ -5,7 +5,7 @@ The workflow's rules are this, written as files: nobody else knows the dependenc
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from hdmea.errors import FileMissingError, HdmeaError, ParameterError
 from hdmea.features.registry import FEATURES
 from hdmea.steps.registry import STEPS
 from hdmea.stimulus.library import StimulusLibrary
+from hdmea.stimulus.movie import Movie
 
 _FILE_NAMES = {
     "add_section_time": "sections",
@@ -135,10 +136,25 @@ def _playlist_problems(config: WorkflowConfig, recordings: Mapping[str, Recordin
             problems.append(f"{whose}: no playlist is given in {config.recordings}")
             continue
         try:
-            StimulusLibrary(config.stimuli).playlist(playlist)
+            movies = StimulusLibrary(config.stimuli).playlist(playlist)
         except HdmeaError as error:
             problems.append(f"{whose}: {error}")
+        else:
+            problems += [
+                f"{whose}: compute_sta needs the frames of movie {name!r}, but there is no "
+                f"{name}.npy in {config.stimuli}"
+                for name in _movies_without_frames(config, movies)
+            ]
     return problems
+
+
+def _movies_without_frames(config: WorkflowConfig, movies: Iterable[Movie]) -> Iterable[str]:
+    """Names of the movies that `compute_sta` averages, if it is chosen, and that have no frames."""
+    if "compute_sta" not in config.chosen_steps:
+        return ()
+    chosen = config.parameters("compute_sta")["stimulus"]
+    averaged = [m for m in movies if (m.kind == "noise" if chosen is None else m.name == chosen)]
+    return dict.fromkeys(movie.name for movie in averaged if movie.frames_path is None)
 
 
 def _feature(name: str, parameters: Mapping[str, Any], needs: tuple[str, ...]) -> Part:
