@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import inspect
 import re
 import shutil
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hdmea import pipeline
 from hdmea.errors import (
     HdmeaError,
     MissingDataError,
@@ -31,7 +33,7 @@ from hdmea.pipeline import (
     load_recording,
     section_spike_times,
 )
-from hdmea.simulate import SimulatedDataset
+from hdmea.simulate import SimulatedDataset, simulate_recording
 from hdmea.steps.registry import STEPS
 
 Call = Callable[..., Any]
@@ -347,6 +349,26 @@ def test_help_tells_every_parameter(step: Any) -> None:
     assert list(told) == list(inspect.signature(step).parameters)
     assert set(STEPS[step.__name__].parameters.model_fields) < set(told)
     assert {name: told[name] for name in HELP[step]} == HELP[step]
+
+
+def test_the_examples_of_the_steps_run_as_they_stand(
+    tiny_dataset: SimulatedDataset,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HDMEA_STIMULI", str(tiny_dataset.stimuli_path))
+    # the names of a pair are in its files, so that "rec" is made anew
+    simulate_recording(
+        tmp_path, "rec", library=tiny_dataset.stimuli_path, playlist="tiny", n_cells=4, seed=2
+    )
+    names: dict[str, Any] = {name: getattr(pipeline, name) for name in pipeline.__all__}
+    for name in STEPS:
+        example = doctest.DocTestParser().get_doctest(names[name].__doc__, names, name, None, 0)
+        assert example.examples
+        failed, _ = doctest.DocTestRunner().run(example, clear_globs=False)
+        assert failed == 0
+        names = example.globs
 
 
 def test_every_variable_has_words_a_unit_and_as_many_axes_as_it_says(

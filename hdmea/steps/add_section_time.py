@@ -148,4 +148,7 @@ ADD_SECTION_TIME = Step(
 Every section is checked against the photodiode where there is one. An unknown movie, or a
 playlist that does not fit the recording, is an error: skipping it would shift all that follows.
 """,
+    example=""">>> result = add_section_time("artifacts/rec.h5", playlist_name="tiny")
+>>> PipelineSession.load(result.hdf5_path).values("stimulus/sections/kind").tolist()
+['noise', 'step', 'moving_bar']""",
 )

@@ -148,4 +148,8 @@ COMPUTE_STA = Step(
 Stored are the raw mean (float32; exact for integer movies), the number of spikes used and left
 out, and a z score per pixel and lag over the movie's refreshes. Units without spikes have NaN.
 """,
+    example=""">>> session = PipelineSession.load("artifacts/rec.h5")
+>>> session = compute_sta(cover_range=(-30, 0), session=session)
+>>> session.sta(session.units.index[0]).shape
+(30, 15, 15)""",
 )

@@ -60,6 +60,7 @@ def documentation(step: Step[Any]) -> str:
             f"MissingDataError\n    If {' or '.join(step.needs) or 'an input file'} is missing.",
             "StaleSessionError\n    If the session's file was changed by somebody else.",
         ],
+        "Examples": [step.example],
     }
     parts = [step.doc.strip()]
     for title, entries in sections.items():

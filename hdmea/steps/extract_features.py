@@ -179,4 +179,8 @@ A feature whose needs another step can still bring (sections, trials) is pending
 ``session.pending`` and computed as soon as they are there. A stimulus that was not shown gives
 NaN with the reason ``stimulus_not_played``.
 """,
+    example=""">>> result = extract_features("artifacts/rec.h5", features=["frif", "on_off"])
+>>> on_off = PipelineSession.load(result.hdf5_path).features["on_off"]
+>>> on_off["class"].iloc[:2].tolist()
+['on', 'off']""",
 )

@@ -266,4 +266,7 @@ Units, spike trains (included peaks only) and the sorter's measures come from th
 clock and photodiode from the .cmcr's analog stream. Either file may come alone; what is missing
 is said by the step that needs it.
 """,
+    example=""">>> result = load_recording(cmcr_path="rec.cmcr", cmtr_path="rec-.cmtr")
+>>> result.hdf5_path.as_posix(), result.completed_steps
+('artifacts/rec.h5', frozenset({'load_recording'}))""",
 )

@@ -59,4 +59,8 @@ SECTION_SPIKE_TIMES = Step(
 
 Half-open: a spike at a trial's stop is not in it.
 """,
+    example=""">>> result = section_spike_times("artifacts/rec.h5", post_s=0.5)
+>>> start = PipelineSession.load(result.hdf5_path)["trials/start_index"]
+>>> start.dims, start.description
+(('unit', 'trial'), 'first spike of the trial in units/spike_times')""",
 )

@@ -85,6 +85,8 @@ class Step(Generic[P]):
         Lists what is to be made, given the session and the parameters.
     doc
         What it does, in a sentence and a paragraph; the public function's documentation.
+    example
+        Lines as a user types them, with what they show; a test runs them.
     needs
         Steps that must be done before.
     adds
@@ -100,6 +102,7 @@ class Step(Generic[P]):
     parameters: type[P]
     tasks: Callable[[PipelineSession, P], Iterable[Task]]
     doc: str
+    example: str
     needs: tuple[str, ...] = ()
     adds: tuple[str, ...] = ()
     places: tuple[str, ...] = ()
