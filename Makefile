@@ -9,16 +9,19 @@ INTERPRETER := $(shell $(PYTHON) -c 'import os, sys; print(os.path.realpath(sys.
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 
-.PHONY: help demo test lint schemas lock clean
+.PHONY: help venv demo test lint schemas lock clean
 .DELETE_ON_ERROR:
 
 help:
+	@echo "make venv    make .venv, which the other targets also do first"
 	@echo "make demo    simulate three recordings, run the workflow on them, show what came out"
 	@echo "make test    run every test"
 	@echo "make lint    ruff, mypy, snakefmt and snakemake --lint"
 	@echo "make schemas write the workflow's schemas from the models in hdmea/"
 	@echo "make lock    resolve requirements.lock anew from pyproject.toml"
-	@echo "make clean   remove .venv, caches and the demo's files"
+	@echo "make clean   remove .venv, caches and the simulated recordings in demo; results stay"
+
+venv: .venv/ready
 
 demo: .venv/ready
 	$(BIN)/hdmea simulate demo --recordings 3
@@ -76,6 +79,8 @@ lock:
 	  --no-emit-index-url --custom-compile-command "make lock" pyproject.toml -o requirements.lock
 	rm -rf .venv-lock
 
+# What the workflow made stays, the demo's too: results, steps, work, and in .snakemake what
+# Snakemake knows of them.
 clean:
-	rm -rf .venv .venv-lock .mypy_cache .pytest_cache .ruff_cache .hypothesis .snakemake results demo
+	rm -rf .venv .venv-lock .mypy_cache .pytest_cache .ruff_cache .hypothesis demo
 	find hdmea tests scripts -name __pycache__ -prune -exec rm -rf {} +

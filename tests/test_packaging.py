@@ -148,7 +148,36 @@ def test_importing_hdmea_imports_nothing_heavy() -> None:
     assert loaded.stdout.split() == ["__future__", "hdmea"]
 
 
-@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+
+
+def make(folder: Path, *words: str) -> str:
+    return subprocess.run(
+        ["make", *words], cwd=folder, capture_output=True, text=True, timeout=20, check=True
+    ).stdout
+
+
+@needs_make
+def test_make_helps_with_every_target() -> None:
+    targets = re.findall(r"^\.PHONY: (help .*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    told = re.findall(r"^make (\w+) ", make(ROOT), re.MULTILINE)
+    assert ["help", *told] == targets[0].split()
+
+
+@needs_make
+def test_make_clean_keeps_what_the_workflow_made(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    kept = ["results", "steps", "work", ".snakemake", "config", "hdmea", "tests", "scripts"]
+    removed = [".venv", ".ruff_cache", ".mypy_cache", ".pytest_cache", "demo", "hdmea/__pycache__"]
+    for name in (*kept, *removed):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").touch()
+    make(tmp_path, "clean")
+    assert [name for name in kept if not (tmp_path / name / "file").exists()] == []
+    assert [name for name in removed if (tmp_path / name).exists()] == []
+
+
+@needs_make
 def test_make_refuses_an_unsuitable_python(tmp_path: Path) -> None:
     old = tmp_path / "python3.9"
     # Answers --version and refuses every program, as an old Python answers the version check.
