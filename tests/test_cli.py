@@ -180,8 +180,7 @@ def test_inspect_tells_pending_features_and_warnings(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     session = hand_session(leave_out=["features/"])
-    session.request_feature("on_off", {})
-    session.set_waiting("on_off", "add_section_time")
+    session.request_feature("on_off", {}, "add_section_time")
     session.warnings.append("the light was dim")
     assert main(["inspect", str(session.checkpoint(tmp_path / "c.h5"))]) == 0
     words = capsys.readouterr().out
