@@ -53,7 +53,8 @@ def example() -> Contribution:
 
 
 def save(path: Path, *contributions: Contribution, **options: object) -> str:
-    return write_session_file(path, contributions or [example()], HEADER, **options)  # type: ignore[arg-type]
+    written = write_session_file(path, contributions or [example()], HEADER, **options)  # type: ignore[arg-type]
+    return written.content
 
 
 def test_everything_comes_back_with_type_unit_axes_and_words(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def atomic_hdf5(
     OutputWriteError
         If it cannot be written, with ``errno`` and ``filename``; an old file is as it was.
     """
-    path = Path(path)
+    path = Path(os.path.realpath(path))  # what a link points to is written, the link stays
     if not overwrite and path.exists():
         raise _exists(path)
     with named_errors(path):
@@ -100,6 +100,26 @@ def publish_link(source: Path, path: Path) -> None:
         sync_folder(path.parent)
 
 
+@contextmanager
+def sole_writer(path: Path) -> Iterator[None]:
+    """Keep other writers of a file waiting, from the check that it is unchanged to its replacing.
+
+    Who waited finds another file under the name, and notices. Where the file system has no locks,
+    the check stays without them.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        yield
+        return
+    try:
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def sweep(folder: Path) -> list[Path]:
     """Remove what killed writers left in a folder; return what was removed.
 
@@ -131,8 +151,10 @@ def require_file(path: Path, what: str) -> Path:
         If nothing is there.
     """
     path = Path(path)
-    if not path.exists():
-        raise FileMissingError(f"{what} not found: {path}")
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise FileMissingError(f"{what} not found: {path}") from None
     return path
 
 

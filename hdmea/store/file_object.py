@@ -9,6 +9,10 @@ time, whatever they chose about locking.
 from __future__ import annotations
 
 import os
+import stat
+from pathlib import Path
+
+import h5py
 
 
 class ReadableFile:
@@ -64,6 +68,33 @@ class ReadableFile:
             done += got
         self._position += len(view)
         return len(view)
+
+
+def open_regular(path: Path) -> h5py.File:
+    """Open an HDF5 file for reading; nothing waits or acts when it is opened.
+
+    Raises
+    ------
+    OSError
+        If it is not a regular file, or not HDF5.
+    """
+    target = ReadableFile(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK))
+    if not stat.S_ISREG(target.mode):
+        raise OSError(f"{path} is not a regular file")
+    return h5py.File(target, "r")
+
+
+def file_kind(path: Path) -> str:
+    """What an HDF5 file says that it is in its attribute ``format``; empty if it says nothing.
+
+    Raises
+    ------
+    OSError
+        If there is no HDF5 file.
+    """
+    with open_regular(path) as file:
+        found = file.attrs.get("format", b"")
+    return found.decode("utf-8", "replace") if isinstance(found, bytes) else str(found)
 
 
 class RememberingFile(ReadableFile):

@@ -8,8 +8,6 @@ manifest names are accepted - no links to other places, no external or virtual s
 from __future__ import annotations
 
 import json
-import os
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,10 +25,10 @@ from hdmea.digest import (
     root_digest,
     split_rows,
 )
-from hdmea.errors import SessionFileError
+from hdmea.errors import FileMissingError, SessionFileError
 from hdmea.store import format as fmt
 from hdmea.store.atomic import require_file
-from hdmea.store.file_object import ReadableFile
+from hdmea.store.file_object import open_regular
 from hdmea.store.writer import attributes_digest, manifest_digest
 
 _MAX_DEPTH = 16
@@ -53,6 +51,7 @@ class SessionFile:
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
+        self._verified: dict[str, set[int]] = {}
         self._file = _open(self.path)
         try:
             self._read_structure()
@@ -119,22 +118,19 @@ class SessionFile:
             If a block is not what was written.
         """
         rows = entry.rows_per_block
-        first, last = start // rows, -(-stop // rows)
-        lower = first * rows
-        dataset = self._file[entry.path]
-        stored = np.empty(
-            (min(last * rows, entry.shape[0]) - lower, *entry.shape[1:]), dataset.dtype
-        )
-        try:
-            if stored.size:
-                dataset.read_direct(stored, np.s_[lower : lower + stored.shape[0]])
-        except OSError as error:
-            raise self._damaged(f"{entry.path} cannot be read ({error})") from error
-        for number, block in enumerate(split_rows(stored.shape, rows), start=first):
+        numbers = range(start // rows, -(-stop // rows))
+        known = self._verified.setdefault(entry.path, set())
+        # a block is checked once: the file under this descriptor is never changed, only replaced
+        if known.issuperset(numbers):
+            return fmt.decode(self._read(entry, start, stop))
+        lower = numbers.start * rows
+        stored = self._read(entry, lower, min(numbers.stop * rows, entry.shape[0]))
+        for number, block in zip(numbers, split_rows(stored.shape, rows), strict=False):
             if block_digest(stored[block]) != entry.blocks[number]:
                 raise self._damaged(
                     f"{entry.path}, rows {number * rows} onwards, are not what was saved"
                 )
+            known.add(number)
         return fmt.decode(stored[start - lower : stop - lower])
 
     def read_scalar(self, entry: fmt.Entry) -> Array:
@@ -153,6 +149,17 @@ class SessionFile:
                     pass
             except SessionFileError as error:
                 yield entry.path, str(error)
+
+    def _read(self, entry: fmt.Entry, start: int, stop: int) -> Array:
+        """Rows as they are stored, unchecked."""
+        dataset = self._file[entry.path]
+        stored = np.empty((max(stop - start, 0), *entry.shape[1:]), dataset.dtype)
+        try:
+            if stored.size:
+                dataset.read_direct(stored, np.s_[start:stop])
+        except OSError as error:
+            raise self._damaged(f"{entry.path} cannot be read ({error})") from error
+        return stored
 
     def _read_structure(self) -> None:
         if self._attribute(self._file, "format", "") != fmt.FORMAT:
@@ -356,15 +363,13 @@ def current_digest(path: Path) -> str:
 
 
 def _open(path: Path) -> h5py.File:
-    """Open a regular file, and nothing that waits or acts when it is opened."""
-    require_file(path, "session file")
     try:
-        target = ReadableFile(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK))
-        if not stat.S_ISREG(target.mode):
-            raise SessionFileError(f"{path} is not a regular file; give the path of a session file")
-        return h5py.File(target, "r")
-    except SessionFileError:
+        require_file(path, "session file")
+        return open_regular(path)
+    except FileMissingError:
         raise
+    except PermissionError as error:
+        raise SessionFileError(f"{path} may not be read: {error.strerror}") from error
     except OSError as error:
         raise SessionFileError(
             f"{path} cannot be opened as HDF5 ({error}); it is damaged or of another kind"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
@@ -23,11 +23,20 @@ from hdmea.digest import (
     sha256_json,
     split_rows,
 )
-from hdmea.errors import ParameterError
+from hdmea.errors import OutputExistsError, ParameterError
 from hdmea.store import format as fmt
 from hdmea.store.atomic import atomic_hdf5
+from hdmea.store.file_object import file_kind
 
 _SPARE_BYTES = 2**20
+_RECORDINGS = (".cmcr", ".cmtr")
+
+
+class Written(NamedTuple):
+    """Digests of a session file that was written: of its content, and of its manifest."""
+
+    content: str
+    manifest: str
 
 
 def write_session_file(
@@ -37,7 +46,7 @@ def write_session_file(
     *,
     kind: str = "session",
     overwrite: bool = True,
-) -> str:
+) -> Written:
     """Write contributions as one session file, atomically.
 
     Parameters
@@ -55,15 +64,20 @@ def write_session_file(
 
     Returns
     -------
-    str
-        The content digest.
+    Written
+        Digests of what is in the file.
 
     Raises
     ------
-    OutputExistsError, OutputWriteError
+    ParameterError
+        If the name is that of a recording.
+    OutputExistsError
+        If the file exists and may not be replaced, or is an HDF5 file of another kind.
+    OutputWriteError
         See `hdmea.store.atomic.atomic_hdf5`.
     """
     _refuse_clashes(contributions)
+    _refuse_recordings(path)
     expected = sum(v.nbytes for c in contributions for v in c.variables.values()) + _SPARE_BYTES
     with atomic_hdf5(path, overwrite=overwrite, expected_bytes=expected) as file:
         entries = []
@@ -76,18 +90,18 @@ def write_session_file(
         content = content_digest(
             {c.name: (c.key, c.roots()) for c in contributions}, header.get("pending", {})
         )
-        manifest_digest = _write_manifest(file, entries, kind, content)
+        manifest = _write_manifest(file, entries, kind, content)
         attributes: dict[str, str | int] = {
             "format": fmt.FORMAT,
             "format_version": fmt.FORMAT_VERSION,
             "kind": kind,
             "content_digest": content,
-            "manifest_digest": manifest_digest,
+            "manifest_digest": manifest,
             "hdmea_version": __version__,
         }
         for name, value in attributes.items():
             _set_attribute(file, name, value)
-    return content
+    return Written(content, manifest)
 
 
 def manifest_digest(columns: Mapping[str, Array], kind: str, content: str) -> str:
@@ -120,6 +134,20 @@ def _refuse_clashes(contributions: Sequence[Contribution]) -> None:
                     "a session holds each variable once"
                 )
             owner[path] = contribution.name
+
+
+def _refuse_recordings(path: Path) -> None:
+    """A recording, or any HDF5 file that is not ours, is never replaced."""
+    if path.suffix.lower() in _RECORDINGS:
+        raise ParameterError(f"{path} has the name of a recording; choose a name that ends in .h5")
+    try:
+        kind = file_kind(path)
+    except OSError:  # not there, or not HDF5
+        return
+    if kind != fmt.FORMAT:
+        raise OutputExistsError(
+            f"{path} is an HDF5 file of another kind, which is not replaced; choose another path"
+        )
 
 
 def _write(
