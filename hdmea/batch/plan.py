@@ -95,11 +95,15 @@ def all_steps(config: WorkflowConfig, playlist: str) -> dict[str, dict[str, Any]
     }
 
 
-def movie_digests(config: WorkflowConfig, playlist: str) -> dict[str, str]:
-    """Digest of every movie of a playlist: what is made from them is made anew when one changes."""
-    return {
-        movie.name: movie.digest() for movie in StimulusLibrary(config.stimuli).playlist(playlist)
-    }
+def movie_digests(config: WorkflowConfig, playlist: str) -> list[list[str]]:
+    """Name and digest of every movie of a playlist, in the order shown.
+
+    What is made from them is made anew when a movie changes, and when the playlist shows them in
+    another order or another number of times.
+    """
+    movies = StimulusLibrary(config.stimuli).playlist(playlist)
+    digests = {movie.name: movie.digest() for movie in dict.fromkeys(movies)}
+    return [[movie.name, digests[movie.name]] for movie in movies]
 
 
 def require_inputs(config: WorkflowConfig, recordings: Mapping[str, RecordingRow]) -> None:
