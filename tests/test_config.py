@@ -225,12 +225,30 @@ def test_an_edited_movie_changes_its_digest(tiny_dataset: SimulatedDataset, tmp_
         (stimuli / path.name).write_bytes(path.read_bytes())
     config = read_config(configuration(stimuli=str(stimuli)))
     before = movie_digests(config, "tiny")
-    edited = next(iter(before))
+    edited = before[0][0]
     frames = bytearray((stimuli / f"{edited}.npy").read_bytes())
     frames[-1] ^= 1
     (stimuli / f"{edited}.npy").write_bytes(frames)
     after = movie_digests(config, "tiny")
-    assert {name for name in before if before[name] != after[name]} == {edited}
+    assert {old[0] for old, new in zip(before, after, strict=True) if old != new} == {edited}
+
+
+def test_an_edited_playlist_changes_its_digests(
+    tiny_dataset: SimulatedDataset, tmp_path: Path
+) -> None:
+    stimuli = tmp_path / "stimuli"
+    shutil.copytree(tiny_dataset.stimuli_path, stimuli)
+    config = read_config(configuration(stimuli=str(stimuli)))
+
+    def shown(*movies: str) -> list[list[str]]:
+        listed = repr([f"{movie}.mov" for movie in movies])
+        (stimuli / "playlist.csv").write_text(f'playlist_name,movie_names\nedited,"{listed}"\n')
+        return movie_digests(config, "edited")
+
+    (noise, step) = shown(NOISE, STEP)
+    assert (noise[0], step[0]) == (NOISE, STEP)
+    assert shown(STEP, NOISE) == [step, noise]
+    assert shown(NOISE, STEP, STEP) == [noise, step, step]
 
 
 # -- recordings -----------------------------------------------------------------------------------
@@ -253,6 +271,7 @@ def test_everything_wrong_with_the_rows_is_listed(tmp_path: Path) -> None:
         "$(touch X)\ta\tb\tp",
         "../up\ta\tb\tp",
         "empty\t\t\tp",
+        "braces\tdata/{x}.cmcr\t\tp",
     )
     with pytest.raises(ParameterError) as refused:
         read_recordings(path)
@@ -261,6 +280,7 @@ def test_everything_wrong_with_the_rows_is_listed(tmp_path: Path) -> None:
     assert "line 4: recording: '$(touch X)' cannot be" in said
     assert "line 5: recording: '../up' cannot be" in said
     assert "line 6: neither cmcr nor cmtr is given" in said
+    assert "line 7: cmcr: 'data/{x}.cmcr' has a brace" in said
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,18 @@ from hdmea.session.identity import check_dataset_id
 from hdmea.validation import problems
 
 
+def _no_braces(path: str) -> str:
+    if "{" in path or "}" in path:
+        raise ValueError(
+            f"{path!r} has a brace in it, which Snakemake takes for a wildcard; rename the file "
+            "or folder, or link to it under another name"
+        )
+    return path
+
+
+_FilePath = Annotated[str, AfterValidator(_no_braces)]
+
+
 class RecordingRow(BaseModel):
     """A row of the table of recordings; everything in it is text, `001` and `NA` too."""
 
@@ -23,10 +35,10 @@ class RecordingRow(BaseModel):
     recording: Annotated[str, AfterValidator(check_dataset_id)] = Field(
         description="name of the recording and of its files"
     )
-    cmcr: str = Field(
+    cmcr: _FilePath = Field(
         default="", description="raw file, relative to the working directory; empty: none"
     )
-    cmtr: str = Field(
+    cmtr: _FilePath = Field(
         default="", description="spike-sorted file, relative to the working directory; empty: none"
     )
     playlist: str = Field(default="", description="name of the playlist that was shown")
