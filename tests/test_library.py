@@ -214,12 +214,29 @@ def test_frames_are_mapped_and_their_luminance_is_the_mean(folder):
         np.zeros((20, 2), np.uint8),
         np.zeros((20, 2, 2), np.int16),
         np.full((20, 2, 2), None),
+        np.zeros((20, 0, 2), np.uint8),
+        np.zeros((20, 2, 0), np.float32),
     ],
 )
 def test_frames_that_are_not_the_movie_are_refused(folder, frames):
     np.save(folder / "a.npy", frames, allow_pickle=True)
     with pytest.raises(StimulusError, match=r"a\.npy"):
         StimulusLibrary(folder).movie("a").frames()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("block_bytes", [1, 100, 1 << 20])
+def test_frames_that_are_not_finite_are_refused(folder, monkeypatch, value, block_bytes):
+    monkeypatch.setattr("hdmea.stimulus.movie._BLOCK_BYTES", block_bytes)
+    frames = np.zeros((20, 2, 2), np.float32)
+    np.save(folder / "a.npy", frames)
+    movie = StimulusLibrary(folder).movie("a")
+    assert np.array_equal(movie.frames(), frames)
+    frames[17:, 1, 0] = value
+    np.save(folder / "a.npy", frames)
+    for read in (movie.frames, movie.luminance):
+        with pytest.raises(StimulusError, match=r"a\.npy: frame 17 has"):
+            read()
 
 
 def test_a_cut_file_and_no_file_are_told_apart(folder):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -63,7 +64,8 @@ class Movie:
         FileMissingError
             If the library has no frames of this movie.
         StimulusError
-            If the file is damaged or holds something else than the movie.
+            If the file is damaged, holds something else than the movie, or values that are not
+            finite.
         """
         path = self._path()
         try:
@@ -77,6 +79,10 @@ class Movie:
                 f"(frames, height, width) in uint8 or float with {self.length_frames} frames "
                 f"(its length in movie_length.csv), one entry per display frame."
             )
+        if not frames.size:
+            raise StimulusError(f"{path} has frames without pixels: its shape is {frames.shape}.")
+        if frames.dtype.kind == "f":
+            _check_finite(path, frames)
         return frames
 
     def luminance(self) -> npt.NDArray[np.float64]:
@@ -88,12 +94,9 @@ class Movie:
             As `frames`.
         """
         frames = self.frames()
-        per_block = max(1, _BLOCK_BYTES // max(1, frames[0].nbytes))
-        means = [
-            frames[i : i + per_block].mean(axis=(1, 2), dtype=np.float64)
-            for i in range(0, self.length_frames, per_block)
-        ]
-        return np.concatenate(means)
+        return np.concatenate(
+            [block.mean(axis=(1, 2), dtype=np.float64) for _, block in _blocks(frames)]
+        )
 
     def digest(self) -> str:
         """SHA-256 (hex) over the definition and the bytes of the file with the frames."""
@@ -118,3 +121,20 @@ class Movie:
                 f"{self.name!r} are needed. Put it into the library's folder."
             )
         return self.frames_path
+
+
+def _blocks(frames: npt.NDArray[Any]) -> Iterator[tuple[int, npt.NDArray[Any]]]:
+    """The frames in pieces that fit the memory, each after the number of its first frame."""
+    per_block = max(1, _BLOCK_BYTES // frames[0].nbytes)
+    for first in range(0, len(frames), per_block):
+        yield first, frames[first : first + per_block]
+
+
+def _check_finite(path: Path, frames: npt.NDArray[Any]) -> None:
+    for first, block in _blocks(frames):
+        finite = np.isfinite(block).all(axis=(1, 2))
+        if not finite.all():
+            raise StimulusError(
+                f"{path}: frame {first + int(finite.argmin())} has values that are NaN or "
+                f"infinite; every pixel of a movie needs a finite value."
+            )
