@@ -135,6 +135,12 @@ def test_deferred_batch_in_which_one_recording_is_bad(
     project.configure(checkpoints=["add_section_time"])
     assert jobs(project.run("-n")) == {"units_table": 1, "all": 1, "total": 2}
 
+    result = project.folder / f"results/{TWO}.h5"
+    result.write_bytes(result.read_bytes()[:5000])
+    said = project.run("--forcerun", "draw_overview", "--", f"results/{ONE}.png")
+    assert f"\n{ONE}: " in said
+    assert f"\n{TWO}: CANNOT BE READ: " in said
+
 
 def test_immediate_run_killed_resumed_and_changed(project: Project, library_digest: Any) -> None:
     del project.files[TWO]

@@ -109,9 +109,9 @@ def digests_of(playlist):
 
 
 def movies(wildcards):
-    """Digests of the movies shown: an edited one counts, one that was only copied does not."""
+    """The movies as they were shown: an edited one counts, one that was only copied does not."""
     chosen = "add_section_time" in CONFIG.chosen_steps
-    return digests_of(playlist(wildcards)) if chosen else {}
+    return digests_of(playlist(wildcards)) if chosen else []
 
 
 def part_files(names):
@@ -163,9 +163,19 @@ def threads_of(part):
 
 
 def summaries():
-    """A line for each recording that is done."""
-    done = [path for name in RECORDINGS if (path := Path(OUT, f"{name}.h5")).exists()]
-    return [summary_line(path) for path in done]
+    """A line for each recording that is done; a damaged file must not hide the others."""
+    return [
+        summary_or_error(path)
+        for name in RECORDINGS
+        if (path := Path(OUT, f"{name}.h5")).exists()
+    ]
+
+
+def summary_or_error(path):
+    try:
+        return summary_line(path)
+    except HdmeaError as error:
+        return f"{path.stem}: CANNOT BE READ: {error}"
 
 
 def failures():
