@@ -109,6 +109,21 @@ def test_without_z_the_table_says_so(tmp_path: Path) -> None:
     assert table[f"{STA}.n_spikes"].tolist() == [1, 1, 0, 0]
 
 
+def test_an_undefined_peak_has_its_true_reason(tmp_path: Path) -> None:
+    flat = Variable(np.full((4, 4, 3, 5), np.nan, np.float32), "1", ("unit", "lag", "y", "x"), "z")
+    saved = hand_session(leave_out=[f"sta/{NOISE}/z"], more={f"sta/{NOISE}/z": flat}).save(
+        tmp_path / "a.h5"
+    )
+    table = read(write_units_table([saved], tmp_path / "units.csv"))
+    assert table[f"{STA}.n_spikes"].tolist() == [1, 1, 0, 0]
+    assert table[f"{STA}.reason"].tolist() == [
+        "no_variation", "no_variation", "too_few_spikes", "too_few_spikes",
+    ]  # fmt: skip
+    assert table[f"{STA}.z_peak"].isna().all()
+    told = f"STA significant 0 of 4, undefined 2 for lack of variation ({NOISE})"
+    assert told in summary_line(saved)
+
+
 def test_the_same_recording_twice_or_none_is_refused(tmp_path: Path) -> None:
     files = [hand_session().save(tmp_path / name) for name in ("a.h5", "b.h5")]
     with pytest.raises(ParameterError, match=r"a\.h5 and .*b\.h5 are both of recording 'retina_1'"):

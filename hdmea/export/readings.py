@@ -13,6 +13,8 @@ from hdmea.digest import rows_per_block, split_rows
 from hdmea.kernels.sta_peak import StaPeaks, sta_peaks, z_threshold
 from hdmea.session import PipelineSession
 
+Text = npt.NDArray[np.str_]
+
 POLARITIES = {
     "on": "ON",
     "off": "OFF",
@@ -72,6 +74,19 @@ def z_peaks(session: PipelineSession, stimulus: str) -> StaPeaks | None:
     ] or [sta_peaks(np.empty(z.shape, z.dtype))]
     return StaPeaks(
         *(np.concatenate([getattr(p, name) for p in pieces]) for name in ("z", "lag", "y", "x"))
+    )
+
+
+def no_peak_reasons(session: PipelineSession, stimulus: str, peaks: StaPeaks) -> Text:
+    """Why a unit has no peak, empty where it has one.
+
+    ``too_few_spikes``: none was averaged. ``no_variation``: the movie, or the unit's number of
+    spikes per image, is the same throughout, so that z is not defined.
+    """
+    averaged = session.values(f"sta/{stimulus}/n_spikes") > 0
+    undefined = np.isnan(peaks.z)
+    return np.select(
+        [undefined & ~averaged, undefined], ["too_few_spikes", "no_variation"], default=""
     )
 
 

@@ -10,6 +10,7 @@ from hdmea.export.readings import (
     SHORT_DIGEST,
     is_significant,
     n_units,
+    no_peak_reasons,
     polarity_counts,
     sta_stimuli,
     z_peaks,
@@ -75,5 +76,7 @@ def _sta(session: PipelineSession) -> list[str]:
         peaks = z_peaks(session, stimulus)
         if peaks is not None:
             n = int(is_significant(session, stimulus, peaks).sum())
-            said.append(f"STA significant {n} of {peaks.z.size} ({stimulus})")
+            flat = int((no_peak_reasons(session, stimulus, peaks) == "no_variation").sum())
+            but = f", undefined {flat} for lack of variation" if flat else ""
+            said.append(f"STA significant {n} of {peaks.z.size}{but} ({stimulus})")
     return said or ["no STA"]

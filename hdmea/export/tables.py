@@ -12,7 +12,7 @@ import numpy as np
 
 from hdmea.arrays import Array
 from hdmea.errors import ParameterError
-from hdmea.export.readings import n_units, sta_stimuli, z_peaks
+from hdmea.export.readings import n_units, no_peak_reasons, sta_stimuli, z_peaks
 from hdmea.session import PipelineSession
 from hdmea.store.small_file import write_small_file
 
@@ -40,9 +40,9 @@ def write_units_table(paths: Iterable[str | Path], csv_path: str | Path) -> Path
     ``<feature>.<column>`` of every feature, each followed by its reason; and of every STA
     ``sta.<stimulus>.`` with ``n_spikes`` (averaged), ``n_excluded``, ``z_peak`` (largest by size),
     ``peak_lag_frames``, ``polarity`` (1 or -1, the peak's sign), ``peak_y``, ``peak_x`` and
-    ``reason`` (why there is no peak: ``too_few_spikes``, ``z_not_computed``). Undefined values and
-    what a recording lacks are empty. Numbers have all their digits. Columns and rows have the
-    same order whatever the order of `paths`.
+    ``reason`` (why there is no peak: ``too_few_spikes``, ``no_variation`` of movie or spikes,
+    ``z_not_computed``). Undefined values and what a recording lacks are empty. Numbers have all
+    their digits. Columns and rows have the same order whatever the order of `paths`.
 
     Parameters
     ----------
@@ -142,7 +142,7 @@ def _sta_columns(session: PipelineSession, stimulus: str) -> Mapping[str, Array]
         reason = np.full(n_spikes.size, "z_not_computed")
         found = (undefined, undefined, undefined, undefined, undefined)
     else:
-        reason = np.where(np.isnan(peaks.z), "too_few_spikes", "")
+        reason = no_peak_reasons(session, stimulus, peaks)
         lags = session.values(f"sta/{stimulus}/lags")
         lag = undefined.copy()
         defined = ~np.isnan(peaks.lag)
