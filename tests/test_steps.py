@@ -10,8 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
+from mcs_recordings import write_pair
 
 from hdmea import pipeline
 from hdmea.errors import (
@@ -34,6 +36,7 @@ from hdmea.pipeline import (
     section_spike_times,
 )
 from hdmea.simulate import SimulatedDataset, simulate_recording
+from hdmea.simulate.sorting import MEASURES
 from hdmea.steps.registry import STEPS
 
 Call = Callable[..., Any]
@@ -185,6 +188,66 @@ def test_another_playlist_redoes_what_was_made_from_the_first(sectioned: Pipelin
     assert any("section_spike_times was made from an older" in w for w in sectioned.warnings)
 
 
+def test_an_edited_playlist_of_the_same_name_is_another(
+    sectioned: PipelineSession, tmp_path: Path
+) -> None:
+    before = sectioned.values("stimulus/sections/movie").tolist()
+    stimuli = tmp_path / "stimuli"
+    shutil.copytree(sectioned.stimuli_dir, stimuli)
+    (stimuli / "playlist.csv").write_text(f'playlist_name,movie_names\ntiny,"{before[::-1]}"\n')
+    with pytest.raises(StimulusError, match="contradicts the playlist"):
+        add_section_time(playlist_name="tiny", stimuli_dir=stimuli, session=sectioned)
+    assert sectioned.values("stimulus/sections/movie").tolist() == before
+    add_section_time(playlist_name="tiny", alignment="warn", session=sectioned)
+    assert sectioned.values("stimulus/sections/movie").tolist() == before[::-1]
+    # what was accepted with a warning is an error again when that is asked for
+    with pytest.raises(StimulusError, match="contradicts the playlist"):
+        add_section_time(playlist_name="tiny", session=sectioned)
+
+
+def test_a_movie_that_changed_since_the_sections_is_refused(
+    sectioned: PipelineSession, tmp_path: Path
+) -> None:
+    stimuli = tmp_path / "stimuli"
+    shutil.copytree(sectioned.stimuli_dir, stimuli)
+    np.save(stimuli / f"{NOISE}.npy", 255 - np.load(stimuli / f"{NOISE}.npy"))
+    with pytest.raises(StimulusError, match="changed in the stimulus library"):
+        compute_sta(stimuli_dir=stimuli, session=sectioned)
+
+
+def test_a_pending_feature_that_fails_is_not_taken_for_done(loaded: PipelineSession) -> None:
+    wrong = {"on_off": {"window_s": 9.0}}
+    extract_features(features=["frif", "on_off"], parameters=wrong, session=loaded)
+    with pytest.raises(ParameterError, match="window_s"):
+        add_section_time(playlist_name="tiny", session=loaded)
+    assert "because it failed" in loaded.pending["on_off"]
+    assert loaded.completed_steps == {"load_recording", "add_section_time"}
+    section_spike_times(session=loaded)  # other steps go on
+    extract_features(features=["on_off"], session=loaded)
+    assert loaded.pending == {}
+    assert "extract_features" in loaded.completed_steps
+
+
+def test_recordings_and_foreign_files_are_never_replaced(
+    loaded: PipelineSession, files: dict[str, Path], tmp_path: Path
+) -> None:
+    copies = {name: tmp_path / path.name for name, path in files.items()}
+    for name, path in files.items():
+        shutil.copy(path, copies[name])
+    foreign = tmp_path / "foreign.h5"
+    with h5py.File(foreign, "w") as file:
+        file["x"] = 1
+    before = {path: path.read_bytes() for path in (*copies.values(), foreign)}
+    for path in copies.values():
+        with pytest.raises(ParameterError, match="name of a recording"):
+            loaded.save(path)
+        with pytest.raises(ParameterError, match="name of a recording"):
+            load_recording(**copies, output_path=path, probe="off")
+    with pytest.raises(FileExistsError, match="another kind"):
+        loaded.save(foreign)
+    assert {path: path.read_bytes() for path in before} == before
+
+
 def test_trials_are_ranges_of_spikes(sectioned: PipelineSession) -> None:
     section_spike_times(pre_s=0.25, post_s=0.5, session=sectioned)
     start, stop = (sectioned.values(f"trials/{edge}_index") for edge in ("start", "stop"))
@@ -245,6 +308,29 @@ def test_either_file_may_come_alone(files: dict[str, Path], tiny_dataset: Simula
     ):
         with pytest.raises(MissingDataError, match="load it with cmtr_path="):
             step(session=light, **values)
+
+
+def test_a_measure_never_takes_the_place_of_a_column(tmp_path: Path) -> None:
+    pair = write_pair(tmp_path)
+    clashing = ("NSpikes", "SpikeTimesIndex", "X_um", "Included", "Recording")
+    names = dict(zip(MEASURES, clashing, strict=False))
+    with h5py.File(pair.cmtr, "r+") as file:
+        for name in ("Unit 1", "Unit 2", "Unit 10"):
+            unit = file["Spike Sorter"][name]
+            info = unit["Unit Info"][...]
+            attributes = dict(unit["Unit Info"].attrs)
+            info.dtype.names = tuple(names.get(name, name) for name in info.dtype.names)
+            info["NSpikes"] = 77
+            del unit["Unit Info"]
+            unit.create_dataset("Unit Info", data=info).attrs.update(attributes)
+    session = create_session(cmtr_path=pair.cmtr)
+    load_recording(session=session, probe="off")
+    assert session.units["n_spikes"].tolist() == [1, 0, 3]
+    assert session.units["sorter_n_spikes"].tolist() == [77, 77, 77]
+    assert session.values("units/spike_times_index").tolist() == [1, 1, 4]
+    for name in ("spike_times_index", "x_um", "included", "recording"):
+        assert f"units/sorter_{name}" in session
+    assert not {"units/x_um", "units/included", "units/recording"} & set(session.paths("units/"))
 
 
 def test_files_of_different_recordings_are_refused(tiny_dataset: SimulatedDataset) -> None:

@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     from hdmea.mcs import CmcrFile, Sorting
 
 
+_RESERVED = frozenset(
+    f"units/{name}" for name in ("recording", "x_um", "y_um", "included", "exclusion_reason")
+)
+"""Columns of units that tables or steps may bring besides those of every recording."""
+
+
 class LoadRecordingParameters(StepParameters):
     """How a recording is read."""
 
@@ -240,8 +246,6 @@ def _units(sorting: Sorting, pitch_um: float | None) -> Variables:
             "spike times of all units, one unit after the other",
         ),
     }
-    for name, values in sorting.measures.items():
-        variables[f"units/{name}"] = column(values, "1", f"the sorter's measure {name}")
     if pitch_um is not None:
         variables["units/x_um"] = column(
             (sorting.column - 1) * pitch_um, "um", "place on the chip along columns"
@@ -249,6 +253,11 @@ def _units(sorting: Sorting, pitch_um: float | None) -> Variables:
         variables["units/y_um"] = column(
             (sorting.row - 1) * pitch_um, "um", "place on the chip along rows"
         )
+    for name, values in sorting.measures.items():
+        path = f"units/{name}"
+        while path in variables or path in _RESERVED:
+            path = path.replace("units/", "units/sorter_", 1)
+        variables[path] = column(values, "1", f"the sorter's measure {name}")
     return variables
 
 
@@ -267,6 +276,6 @@ clock and photodiode from the .cmcr's analog stream. Either file may come alone;
 is said by the step that needs it.
 """,
     example=""">>> result = load_recording(cmcr_path="rec.cmcr", cmtr_path="rec-.cmtr")
->>> result.hdf5_path.as_posix(), result.completed_steps
-('artifacts/rec.h5', frozenset({'load_recording'}))""",
+>>> result.hdf5_path.name, result.completed_steps
+('rec.h5', frozenset({'load_recording'}))""",
 )
