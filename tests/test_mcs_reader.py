@@ -205,6 +205,23 @@ def test_a_sorting_that_contradicts_itself_is_refused(
     assert str(pair.cmtr) in str(caught.value)
 
 
+def test_numbers_of_units_are_exact(pair: Pair) -> None:
+    number = 2**53 + 1  # as a float it would be 2**53
+    with h5py.File(pair.cmtr, "r+") as file:
+        info = file[UNIT_10]["Unit Info"][...]
+        wide = info.astype([
+            (name, "<i8" if name == "UnitID" else info.dtype[name]) for name in info.dtype.names
+        ])  # fmt: skip
+        wide["UnitID"] = number
+        replace(file[UNIT_10], "Unit Info", wide)
+        file[UNIT_10].attrs["UnitID"] = np.array([number])
+    assert read_cmtr(pair.cmtr).unit_id.tolist() == [1, 2, number]
+    with h5py.File(pair.cmtr, "r+") as file:
+        file[UNIT_10].attrs["UnitID"] = np.array([number - 1])
+    with pytest.raises(RecordingFileError, match=f"{number - 1} on the group but {number}"):
+        read_cmtr(pair.cmtr)
+
+
 # --- raw streams ---------------------------------------------------------------------------
 
 
@@ -378,6 +395,22 @@ def test_a_wrong_pair_is_told_by_the_link_not_by_the_name(pair: Pair) -> None:
         (told,) = check_pair(read_cmtr(pair.cmtr), recording)
     assert "made from 2025.04.10-Rec.cmcr" in told
     assert "2025.04.10-Rec-.cmcr was given" in told
+
+
+def test_a_link_to_the_recording_is_named_like_its_target_too(pair: Pair, tmp_path: Path) -> None:
+    link = tmp_path / "link.cmcr"
+    link.symlink_to(pair.cmcr)
+    with open_cmcr(link) as recording:
+        assert check_pair(read_cmtr(pair.cmtr), recording) == []
+    elsewhere = tmp_path / "store" / "0815.bin"
+    elsewhere.parent.mkdir()
+    pair.cmcr.rename(elsewhere)
+    pair.cmcr.symlink_to(elsewhere)
+    with open_cmcr(pair.cmcr) as recording:
+        assert check_pair(read_cmtr(pair.cmtr), recording) == []
+    with open_cmcr(elsewhere) as recording:
+        (told,) = check_pair(read_cmtr(pair.cmtr), recording)
+    assert "0815.bin was given" in told
 
 
 def test_durations_that_differ_and_a_missing_link_are_told(pair: Pair, tmp_path: Path) -> None:

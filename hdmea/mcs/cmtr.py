@@ -20,8 +20,8 @@ from hdmea.mcs.info import RecordingInfo, read_info
 from hdmea.mcs.safe_h5 import (
     column,
     datasets_of_type,
+    exact_attribute,
     groups_of_type,
-    number_attribute,
     open_recording,
     read_table,
     reading,
@@ -123,6 +123,7 @@ def read_cmtr(path: Path | str) -> Sorting:
         ids = [unit.unit_id for unit in units]
         if len(set(ids)) != len(ids):
             raise RecordingFileError(f"{path}: two units have the same number")
+        unit_id = np.array(ids, dtype=np.int64)
         trains = [_included_us(path, unit, info.duration_s) for unit in units]
     sizes = np.array([sum(len(block) for block in blocks) for blocks, _ in trains], dtype=np.int64)
     index = np.cumsum(sizes, dtype=np.int64)
@@ -133,7 +134,7 @@ def read_cmtr(path: Path | str) -> Sorting:
         path=path,
         info=info,
         link_target=None if link is None else PureWindowsPath(link).name,
-        unit_id=np.array(ids, dtype=np.int64),
+        unit_id=unit_id,
         row=rows,
         column=columns,
         sensor_id=np.array([sensor_id(u.row, u.column) for u in units], dtype=np.int64),
@@ -168,7 +169,7 @@ def snake_case(name: str) -> str:
 def _read_unit(path: Path, name: str, group: h5py.Group) -> _Unit:
     """Read number, place and measures; what is told twice must agree."""
     where = f"{path}: {name}"
-    told = {key: number_attribute(group, key) for key in _PLACE}
+    told = {key: exact_attribute(group, key) for key in _PLACE}
     measures: dict[str, float] = {}
     tags = ""
     for _, dataset in datasets_of_type(group, typeids.UNIT_INFO):
@@ -198,13 +199,13 @@ def _read_unit(path: Path, name: str, group: h5py.Group) -> _Unit:
     return _Unit(name, group, int(number), int(at_row), int(at_column), measures, tags)
 
 
-def _merge_place(told: dict[str, float | None], table: npt.NDArray[Any], where: str) -> None:
+def _merge_place(told: dict[str, int | float | None], table: npt.NDArray[Any], where: str) -> None:
     """Add what Unit Info says to what the group's attributes say."""
     for key in ("UnitID", "SensorID", "Column", "Row"):
-        value = float(column(table, key, where)[0])
+        value: int | float = column(table, key, where)[0].item()
         if told[key] not in (None, value):
             raise RecordingFileError(
-                f"{where}: {key} is {told[key]:g} on the group but {value:g} in its Unit Info"
+                f"{where}: {key} is {told[key]} on the group but {value} in its Unit Info"
             )
         told[key] = value
 

@@ -14,14 +14,14 @@ def check_pair(sorting: Sorting, recording: CmcrFile) -> list[str]:
     """Say where a sorting and a raw recording disagree; an empty list if nowhere.
 
     The sorting's spike times count from the start of the file its link names, so a cropped,
-    appended or filtered copy with another name has another time zero. Durations may differ
-    by one per cent.
+    appended or filtered copy with another name has another time zero. A symbolic link counts as
+    named like itself and like its target. Durations may differ by one per cent.
     """
     found: list[str] = []
     target, name = sorting.link_target, recording.path.name
     if target is None:
         found.append(f"{sorting.path.name} does not tell from which .cmcr file it was made")
-    elif target != name:
+    elif target not in (name, recording.path.resolve().name):
         found.append(f"{sorting.path.name} was made from {target}, but {name} was given")
     lengths = {
         f"{sorting.path.name} says": sorting.info.duration_s,

@@ -225,11 +225,18 @@ def text_attribute(node: h5py.Group | h5py.Dataset, name: str) -> str:
 
 def number_attribute(node: h5py.Group | h5py.Dataset, name: str) -> float | None:
     """Read a number attribute, scalar or of one element; None if there is none."""
+    value = exact_attribute(node, name)
+    return None if value is None else float(value)
+
+
+def exact_attribute(node: h5py.Group | h5py.Dataset, name: str) -> int | float | None:
+    """Read a number attribute as `number_attribute`, but whole numbers of any size exactly."""
     value = node.attrs.get(name)
     array = np.asarray(value)
     if value is None or array.size != 1 or array.dtype.kind not in "iufb":
         return None
-    return float(array.item())
+    number: int | float = array.item()
+    return number
 
 
 def to_text(value: bytes | str) -> str:
