@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -177,6 +178,18 @@ def test_parts_assembled_give_the_same_content(
     assert swapped.content_digest == deferred.content_digest
 
 
+def names_of_computed(patch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the contributions that are computed from now on, not found."""
+    computed: list[str] = []
+    original = PipelineSession.obtain
+
+    def spying(self: PipelineSession, recipe: Any, compute: Any, *accept: Any) -> Any:
+        return original(self, recipe, lambda: computed.append(recipe.name) or compute(), *accept)
+
+    patch.setattr(PipelineSession, "obtain", spying)
+    return computed
+
+
 RUN_AND_DIE = """
 import os, signal, sys
 from hdmea.pipeline import run_recording
@@ -184,9 +197,9 @@ from hdmea.session.session import PipelineSession
 stop_after = int(sys.argv[1])
 keep = PipelineSession.obtain
 made = 0
-def obtain(self, recipe, compute):
+def obtain(self, recipe, *how):
     global made
-    found = keep(self, recipe, compute)
+    found = keep(self, recipe, *how)
     made += 1
     if made == stop_after:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -216,14 +229,8 @@ def test_a_killed_run_goes_on_and_gives_the_same_content(
     kept = sorted(path.name for path in work.glob("*.part.h5"))
     assert len(kept) == contributions_made
 
-    computed: list[str] = []
-    original = PipelineSession.obtain
-
-    def spying(self: PipelineSession, recipe: Any, compute: Any) -> Any:
-        return original(self, recipe, lambda: computed.append(recipe.name) or compute())
-
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(PipelineSession, "obtain", spying)
+        computed = names_of_computed(patch)
         result = run_recording(STEPS, output, work_dir=work, **places)
     assert result.content_digest == deferred.content_digest
     assert len(computed) == 6 - contributions_made
@@ -256,13 +263,7 @@ def test_a_changed_parameter_recomputes_only_what_depends_on_it(
 ) -> None:
     output, work = tmp_path / "out.h5", tmp_path / "work"
     run_recording(STEPS, output, work_dir=work, **places)
-    computed: list[str] = []
-    original = PipelineSession.obtain
-
-    def spying(self: PipelineSession, recipe: Any, compute: Any) -> Any:
-        return original(self, recipe, lambda: computed.append(recipe.name) or compute())
-
-    monkeypatch.setattr(PipelineSession, "obtain", spying)
+    computed = names_of_computed(monkeypatch)
     steps = STEPS | {"compute_sta": {"cover_range": (-12, 0)}}
     changed = run_recording(steps, output, work_dir=work, **places)
     assert computed == ["sta.perfect_dense_noise_15x15_15hz_r42_24s"]
@@ -276,6 +277,71 @@ def test_the_probe_changes_no_result(
     steps = STEPS | {"load_recording": {"probe": "error"}}
     result = run_recording(steps, tmp_path / "out.h5", **places)
     assert result.content_digest == deferred.content_digest
+
+
+def test_warnings_are_the_same_however_a_result_was_made(
+    places: dict[str, Path], tmp_path: Path
+) -> None:
+    only_steps = tmp_path / "stimuli"
+    shutil.copytree(places["stimuli_dir"], only_steps)
+    (only_steps / "playlist.csv").write_text(
+        "playlist_name,movie_names\ntiny,\"['tiny_step_3x', 'tiny_moving_bar_d8_1x']\"\n"
+    )
+    wrong = places | {"stimuli_dir": only_steps}
+    steps = STEPS | {"add_section_time": {"playlist_name": "tiny", "alignment": "warn"}}
+    fresh = run_recording(steps, tmp_path / "a.h5", work_dir=tmp_path / "work", **wrong)
+    assert len(fresh.warnings) == 2
+    assert "contradicts the playlist" in fresh.warnings[0]
+    assert "no noise movie" in fresh.warnings[1]
+    resumed = run_recording(steps, tmp_path / "b.h5", work_dir=tmp_path / "work", **wrong)
+    parts: list[Path] = []
+    for name, values in steps.items():
+        creation = wrong if name == "load_recording" else {}
+        part = run_part(name, values, tmp_path / f"{name}.h5", parts=parts, **creation)
+        parts.append(part)
+    assembled = assemble(parts, tmp_path / "c.h5")
+    assert resumed.warnings == assembled.warnings == fresh.warnings
+    assert resumed.content_digest == assembled.content_digest == fresh.content_digest
+
+
+ONE_OF_TWO = """
+import sys, time
+from hdmea import pipeline
+from hdmea.errors import StaleSessionError
+from hdmea.session import session
+write = session.write_session_file
+def slowly(*arguments, **options):
+    time.sleep(0.5)
+    return write(*arguments, **options)
+session.write_session_file = slowly
+try:
+    if sys.argv[2] == "compute_sta":
+        pipeline.compute_sta(sys.argv[1], cover_range=(-4, 0))
+    else:
+        pipeline.section_spike_times(sys.argv[1], post_s=0.25)
+except StaleSessionError:
+    sys.exit(3)
+"""
+
+
+def test_two_steps_at_once_on_one_file_never_lose_a_result(
+    deferred: PipelineSession, tmp_path: Path
+) -> None:
+    path = deferred.save(tmp_path / "shared.h5")
+    steps = ("section_spike_times", "compute_sta")
+    running = [
+        subprocess.Popen([sys.executable, "-c", ONE_OF_TWO, str(path), step]) for step in steps
+    ]
+    codes = [process.wait(timeout=60) for process in running]
+    assert set(codes) <= {0, 3}
+    assert 0 in codes
+    assert verify(path).is_good
+    session = PipelineSession.load(path)
+    done = [
+        float(session.values("trials/post_s")) == 0.25,
+        session.sta(session.units.index[0]).shape[0] == 4,
+    ]
+    assert [code == 0 for code in codes] == done
 
 
 def test_inputs_are_never_changed(places: dict[str, Path], tmp_path: Path) -> None:

@@ -298,6 +298,46 @@ def test_places_are_found_again_from_another_folder(
     assert again.content_digest == session.content_digest
 
 
+def test_a_session_loaded_from_its_file_is_saved_there(
+    session: PipelineSession, tmp_path: Path
+) -> None:
+    first, second = session.save(), session.save(tmp_path / "out" / "wide.h5")
+    before = first.read_bytes()
+    again = PipelineSession.load(second)
+    add(again, "more", {"more/x": Variable(np.zeros(1), "1", ("n",), "")})
+    assert again.save() == second
+    assert first.read_bytes() == before
+
+
+def test_a_session_knows_its_file_from_any_folder(
+    session: PipelineSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session.save()
+    monkeypatch.chdir(tmp_path)
+    ours = PipelineSession.load("out/retina.h5")
+    theirs = PipelineSession.load("out/retina.h5")
+    add(theirs, "more", {"more/x": Variable(np.zeros(1), "1", ("n",), "")})
+    theirs.save()
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    with pytest.raises(StaleSessionError):
+        ours.require_current()
+    assert ours.hdf5_path == tmp_path / "out" / "retina.h5"
+
+
+def test_a_link_stays_a_link_and_its_target_is_written(
+    session: PipelineSession, tmp_path: Path
+) -> None:
+    target = session.save(tmp_path / "data" / "retina.h5")
+    link = tmp_path / "retina.h5"
+    link.symlink_to(target)
+    linked = PipelineSession.load(link)
+    add(linked, "more", {"more/x": Variable(np.zeros(1), "1", ("n",), "")})
+    linked.save()
+    assert link.is_symlink()
+    assert "more/x" in PipelineSession.load(target)
+
+
 def test_missing_foreign_and_part_files(session: PipelineSession, tmp_path: Path) -> None:
     with pytest.raises(FileMissingError, match=r"none\.h5"):
         PipelineSession.load(tmp_path / "none.h5")

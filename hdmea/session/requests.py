@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+FAILED = "to be asked for again, because it failed"
+"""Beginning of what a feature waits for that could not be computed."""
+
 
 class FeatureRequests:
     """Wanted features with their parameters, and what each waits for."""
@@ -19,12 +22,17 @@ class FeatureRequests:
         self._waiting[name] = waits_for
 
     def remove(self, name: str) -> None:
-        """Ask for a feature no longer."""
-        del self._parameters[name], self._waiting[name]
+        """Ask for a feature no longer, if it was asked for."""
+        self._parameters.pop(name, None)
+        self._waiting.pop(name, None)
 
     def wanted(self) -> dict[str, dict[str, Any]]:
-        """Parameters of each feature that waits."""
-        return {name: dict(values) for name, values in self._parameters.items()}
+        """Parameters of each feature that waits, and has not failed."""
+        return {
+            name: dict(values)
+            for name, values in self._parameters.items()
+            if not self._waiting[name].startswith(FAILED)
+        }
 
     def waiting(self) -> dict[str, str]:
         """What each feature waits for."""
@@ -32,7 +40,7 @@ class FeatureRequests:
 
     def as_header(self) -> dict[str, Any]:
         """For a file's header."""
-        return {"pending": dict(self._waiting), "requests": self.wanted()}
+        return {"pending": dict(self._waiting), "requests": dict(self._parameters)}
 
     @classmethod
     def from_header(cls, header: Mapping[str, Any]) -> FeatureRequests:

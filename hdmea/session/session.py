@@ -12,6 +12,7 @@ from hdmea.errors import ParameterError, SessionFileError, StaleSessionError
 from hdmea.session import display
 from hdmea.session.requests import FeatureRequests
 from hdmea.session.state import SessionState
+from hdmea.store.atomic import sole_writer
 from hdmea.store.reader import SessionFile, current_digest
 from hdmea.store.writer import write_session_file
 
@@ -50,6 +51,7 @@ class PipelineSession(SessionState):
         super().__init__(dataset_id, output_dir=output_dir, **places)
         self._file: Path | None = None
         self._file_digest: str | None = None
+        self._home: Path | None = None
 
     @property
     def save_state(self) -> SaveState:
@@ -58,13 +60,13 @@ class PipelineSession(SessionState):
 
     @property
     def default_path(self) -> Path:
-        """Where `save` writes without a path."""
-        return self.output_dir / f"{self.dataset_id}.h5"
+        """Where `save` writes without a path: the file it was loaded from, else by its id."""
+        return self._home or self.output_dir / f"{self.dataset_id}.h5"
 
     @property
     def hdf5_path(self) -> Path:
         """Path of the session's file; unsaved work is saved to the default place first."""
-        if self._unsaved or self._file is None:
+        if self._unsaved or self._file is None or not self._file.exists():
             _log.warning("hdf5_path asked for with unsaved work: saving %s now", self.dataset_id)
             return self.save()
         return self._file
@@ -102,7 +104,8 @@ class PipelineSession(SessionState):
         Parameters
         ----------
         path
-            Default ``<output_dir>/<dataset_id>.h5``.
+            Default ``<output_dir>/<dataset_id>.h5``; for a session loaded from its file, that
+            file.
         overwrite
             Whether an existing file may be replaced; replacing is always said in the log.
 
@@ -197,8 +200,8 @@ class PipelineSession(SessionState):
         for contribution in file.contributions().values():
             session._add(contribution)
         if file.kind == "session":
-            session.output_dir = Path(path).parent
-            session._file, session._file_digest = Path(path), file.manifest_digest
+            session._home = session._file = Path(path).absolute()
+            session._file_digest = file.manifest_digest
             session._unsaved = False
         return session
 
@@ -234,13 +237,16 @@ class PipelineSession(SessionState):
         return Path(path)
 
     def _save(self, target: Path, overwrite: bool) -> Path:
-        if self.owns(target):
-            self.require_current()
         if self.pending:
             waiting = ", ".join(f"{name} (waits for {why})" for name, why in self.pending.items())
             _log.warning("saving %s with pending features: %s", self.dataset_id, waiting)
-        write_session_file(target, list(self._ledger.values()), self._header(), overwrite=overwrite)
-        self._file, self._file_digest = target, current_digest(target)
+        with sole_writer(target):
+            if self.owns(target):
+                self.require_current()
+            written = write_session_file(
+                target, list(self._ledger.values()), self._header(), overwrite=overwrite
+            )
+        self._file, self._file_digest = target.absolute(), written.manifest
         self._unsaved = False
         if self._work:
             self._work.finish(target)

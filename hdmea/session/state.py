@@ -51,6 +51,7 @@ class SessionState:
         self.cmtr_path: Path | None = None
         self.stimuli_dir: Path | None = None
         self.warnings: list[str] = []
+        self._heard: list[str] = []  # since the last computation began
         self._ledger = Ledger()
         self._requests = FeatureRequests()
         self._unsaved = True
@@ -114,8 +115,8 @@ class SessionState:
     def warn(self, message: str) -> None:
         """Log a warning and keep it with the session."""
         _log.warning(message)
-        if message not in self.warnings:
-            self.warnings.append(message)
+        self._heard.append(message)
+        self._keep_warning(message)
 
     @property
     def units(self) -> pd.DataFrame:
@@ -164,38 +165,51 @@ class SessionState:
                 raise ParameterError(
                     f"{name!r} is no place of a session; known: {', '.join(_PLACES)}"
                 )
-            known = getattr(self, name)
             if place is None:
                 continue
-            if (
-                known is not None
-                and Path(place).resolve() != known.resolve()
-                and name != "stimuli_dir"
-            ):
+            if not str(place):
+                raise ParameterError(f"{name} is empty; give a path, or leave it out")
+            known = getattr(self, name)
+            if name != "stimuli_dir" and known and Path(place).resolve() != known.resolve():
                 raise ParameterError(
                     f"{name}={str(place)!r} contradicts the session's {str(known)!r}; "
                     "create another session for another recording"
                 )
-            setattr(self, name, Path(place))
+            # a process may go to another folder, and a file be read from there
+            setattr(self, name, Path(place).absolute())
 
-    def obtain(self, recipe: Recipe, compute: Callable[[], Variables]) -> Contribution:
+    def obtain(
+        self,
+        recipe: Recipe,
+        compute: Callable[[], Variables],
+        accept: Callable[[Variables], None] | None = None,
+    ) -> Contribution:
         """Bring a contribution into the session: it is here, in the work folder, or computed.
 
         What was made from an older contribution of the same name no longer holds; it is dropped
         with a warning, and dropped features wait to be computed again.
+
+        Parameters
+        ----------
+        recipe
+            What decides its content.
+        compute
+            Makes it.
+        accept
+            Judges it, wherever it came from: raises, or warns.
         """
-        present = self._ledger.get(recipe.name)
-        if present is not None and present.key == recipe.key:
-            return present
-        found = self._work.find(recipe.name, recipe.key) if self._work else None
-        if found is None:
-            with run_record.measured() as run:
-                variables = {path: _frozen(v) for path, v in compute().items()}
-            run["made_from"] = {name: self._ledger[name].content for name in recipe.parents}
-            found = Contribution(recipe, variables, run)
+        found = self._ledger.get(recipe.name)
+        if found is None or found.key != recipe.key:
+            found = self._work.find(recipe.name, recipe.key) if self._work else None
+        if found is not None:
+            if accept is not None:
+                accept(found.variables)
+        else:
+            found = self._computed(recipe, compute, accept)
             if self._work:
                 self._work.keep(found, self._header())
-        self._add(found)
+        if self._ledger.get(recipe.name) is not found:
+            self._add(found)
         return found
 
     def request_feature(
@@ -217,14 +231,28 @@ class SessionState:
         """Keep every contribution as a part in a folder as it is made, and take from there."""
         self._work = WorkFolder(Path(folder))
 
+    def _computed(
+        self,
+        recipe: Recipe,
+        compute: Callable[[], Variables],
+        accept: Callable[[Variables], None] | None,
+    ) -> Contribution:
+        self._heard = []
+        with run_record.measured() as run:
+            variables = {path: _frozen(v) for path, v in compute().items()}
+        if accept is not None:
+            accept(variables)
+        run["made_from"] = {name: self._ledger[name].content for name in recipe.parents}
+        run["warnings"] = self._heard
+        return Contribution(recipe, variables, run)
+
     def _header(self) -> dict[str, Any]:
         return {
             "dataset_id": self.dataset_id,
             "output_dir": str(self.output_dir),
             # hints for whoever goes on from elsewhere; no part of the content
             "places": {
-                name: str(place.absolute()) if (place := getattr(self, name)) else None
-                for name in _PLACES
+                name: str(place) if (place := getattr(self, name)) else None for name in _PLACES
             },
             "warnings": list(self.warnings),
             "software": run_record.software(),
@@ -238,7 +266,13 @@ class SessionState:
                 self.request_feature(
                     dropped.name.removeprefix("features."), dropped.recipe.parameters
                 )
+        for warning in contribution.run.get("warnings", []):
+            self._keep_warning(warning)
         self._unsaved = True
+
+    def _keep_warning(self, message: str) -> None:
+        if message not in self.warnings:
+            self.warnings.append(message)
 
 
 def _frozen(variable: Variable) -> Variable:

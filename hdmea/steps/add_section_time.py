@@ -22,7 +22,9 @@ class AddSectionTimeParameters(StepParameters):
     """Which playlist was shown."""
 
     playlist_name: str = Field(description="name of the playlist in the stimulus library")
-    repeats: int = Field(default=1, ge=1, description="how often the whole playlist was shown")
+    repeats: int = Field(
+        default=1, ge=1, le=10_000, description="how often the whole playlist was shown"
+    )
     alignment: Literal["error", "warn"] = Field(
         default="error",
         description="what to do when the photodiode contradicts the playlist in a section",
@@ -35,7 +37,9 @@ def _tasks(session: PipelineSession, parameters: AddSectionTimeParameters) -> It
     yield Task(
         name="add_section_time",
         compute=lambda: _sections(session, parameters, movies),
-        parameters=parameters.affecting(),
+        accept=lambda variables: _judge(session, variables, parameters.alignment),
+        # the name of a playlist does not say what is in it, and in which order
+        parameters=parameters.affecting() | {"movies": [movie.name for movie in movies]},
         parents=("load_recording",),
         inputs={f"movie:{movie.name}": movie.digest() for movie in movies},
     )
@@ -58,7 +62,7 @@ def _sections(
             variables[f"stimulus/{table}/{column.name}"] = Variable(
                 column.values, column.unit, (axis,), column.description
             )
-    variables |= _alignment(session, timeline, movies, parameters.alignment)
+    variables |= _alignment(session, timeline, movies)
     return variables
 
 
@@ -69,9 +73,7 @@ def no_clock_reason(session: PipelineSession) -> str:
     return "it was loaded without a .cmcr file; load it with cmcr_path="
 
 
-def _alignment(
-    session: PipelineSession, timeline: Timeline, movies: Sequence[Movie], mode: str
-) -> Variables:
+def _alignment(session: PipelineSession, timeline: Timeline, movies: Sequence[Movie]) -> Variables:
     """Compare the photodiode with what the movies say, section by section."""
     n = len(timeline.sections)
     r, lag, contrast = np.full(n, np.nan), np.full(n, np.nan), np.full(n, np.nan)
@@ -80,7 +82,6 @@ def _alignment(
     luminance: dict[str, Array] = {
         name: movie.luminance() for name, movie in by_name.items() if movie.frames_path is not None
     }
-    contradictions = []
     for i, section in enumerate(timeline.sections):
         if "stimulus/photodiode" not in session:
             reason[i] = "no_photodiode"
@@ -101,21 +102,6 @@ def _alignment(
                 found.contrast,
                 found.reason,
             )
-            if not found.reason and (found.lag_frames != 0 or found.r < LEAST_R):
-                contradictions.append(
-                    f"section {i} ({section.movie}): r = {found.r:.2f} at a lag of "
-                    f"{found.lag_frames:.0f} frames"
-                )
-    if contradictions:
-        message = (
-            f"{session.dataset_id}: the photodiode contradicts the playlist in "
-            f"{'; '.join(contradictions)}"
-        )
-        if mode == "error":
-            raise StimulusError(
-                f"{message}. Check playlist and frame clock, or accept it with alignment='warn'"
-            )
-        session.warn(message)
     return {
         "stimulus/alignment/r": Variable(
             r, "1", ("section",), "correlation of photodiode and movie luminance"
@@ -133,6 +119,29 @@ def _alignment(
             "why a section could not be checked",
         ),
     }
+
+
+def _judge(session: PipelineSession, variables: Variables, mode: str) -> None:
+    """Refuse, or warn of, sections that the photodiode contradicts."""
+    r, lag, reason, movie = (
+        variables[f"stimulus/{path}"].values
+        for path in ("alignment/r", "alignment/lag_frames", "alignment/reason", "sections/movie")
+    )
+    contradictions = [
+        f"section {i} ({movie[i]}): r = {r[i]:.2f} at a lag of {lag[i]:.0f} frames"
+        for i in np.flatnonzero((reason == "") & ~((lag == 0) & (r >= LEAST_R)))
+    ]
+    if not contradictions:
+        return
+    message = (
+        f"{session.dataset_id}: the photodiode contradicts the playlist in "
+        f"{'; '.join(contradictions)}"
+    )
+    if mode == "error":
+        raise StimulusError(
+            f"{message}. Check playlist and frame clock, or accept it with alignment='warn'"
+        )
+    session.warn(message)
 
 
 ADD_SECTION_TIME = Step(

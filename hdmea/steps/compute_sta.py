@@ -63,12 +63,11 @@ def _tasks(session: PipelineSession, parameters: ComputeStaParameters) -> Iterab
     del own["stimulus"]  # the contribution's name says it
     parents = ("load_recording", "add_section_time")
     if not names:
-        session.warn(f"{session.dataset_id}: no noise movie was shown, so there is no STA")
-        yield Task("sta", _not_applicable, own, parents)
+        yield Task("sta", lambda: _not_applicable(session), own, parents)
         return
     library = stimulus_library(session)
     for name in names:
-        movie = library.movie(name)
+        movie = _as_it_was_shown(session, library.movie(name))
         yield Task(
             name=f"sta.{name}",
             compute=partial(_average, session, parameters, movie),
@@ -78,7 +77,19 @@ def _tasks(session: PipelineSession, parameters: ComputeStaParameters) -> Iterab
         )
 
 
-def _not_applicable() -> Variables:
+def _as_it_was_shown(session: PipelineSession, movie: Movie) -> Movie:
+    """The movie, if it is still the one with which the sections were placed and checked."""
+    placed = session.contributions["add_section_time"].recipe.inputs
+    if placed.get(f"movie:{movie.name}") != movie.digest():
+        raise StimulusError(
+            f"movie {movie.name} was changed in the stimulus library since the sections of "
+            f"{session.dataset_id!r} were placed; run add_section_time again"
+        )
+    return movie
+
+
+def _not_applicable(session: PipelineSession) -> Variables:
+    session.warn(f"{session.dataset_id}: no noise movie was shown, so there is no STA")
     return {"sta/not_applicable": text("stimulus_not_played", "why there is no STA")}
 
 

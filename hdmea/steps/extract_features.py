@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from hdmea.arrays import Array, Variable, Variables
-from hdmea.errors import MissingDataError, ParameterError
+from hdmea.errors import HdmeaError, MissingDataError, ParameterError
 from hdmea.features.declaration import (
     Feature,
     FeatureInputs,
@@ -19,6 +19,7 @@ from hdmea.features.declaration import (
 )
 from hdmea.features.registry import FEATURES, get_feature
 from hdmea.session import PipelineSession
+from hdmea.session.requests import FAILED
 from hdmea.steps.add_section_time import no_clock_reason
 from hdmea.steps.inputs import spike_trains
 from hdmea.steps.step import Step, StepParameters, Task, obtain
@@ -51,23 +52,34 @@ def _tasks(session: PipelineSession, parameters: ExtractFeaturesParameters) -> I
         name: _parse(get_feature(name), parameters.parameters.get(name, {})).model_dump(mode="json")
         for name in parameters.features
     }
-    for name in wanted:
-        _waits_for(
-            session, get_feature(name)
-        )  # what no step can bring is refused before anything changes
+    # what no step can bring is refused before anything changes
+    waits = {name: _waits_for(session, get_feature(name)) for name in wanted}
     for name, own in wanted.items():
-        session.request_feature(name, own)
-    return ()
+        waits_for = waits[name]
+        if waits_for is not None:
+            session.request_feature(name, own, waits_for)
+            continue
+        yield _task(session, get_feature(name), own)
+        session.withdraw_feature(name)  # an older request, with other parameters
 
 
 def complete_pending(session: PipelineSession) -> None:
-    """Compute every requested feature whose needs are there; say what the others wait for."""
+    """Compute every requested feature whose needs are there; say what the others wait for.
+
+    One that fails stays requested, so that nobody takes the session for complete; it is tried
+    again when it is asked for again.
+    """
     for name, parameters in session.requested_features().items():
-        session.withdraw_feature(name)  # one that fails below is not tried again at every step
         feature = get_feature(name)
-        waits_for = _waits_for(session, feature)
+        try:
+            waits_for = _waits_for(session, feature)
+            if waits_for is None:
+                obtain(session, EXTRACT_FEATURES, _task(session, feature, parameters))
+        except HdmeaError as error:
+            session.request_feature(name, parameters, f"{FAILED}: {error}")
+            raise
         if waits_for is None:
-            obtain(session, EXTRACT_FEATURES, _task(session, feature, parameters))
+            session.withdraw_feature(name)
         else:
             session.request_feature(name, parameters, waits_for)
 

@@ -59,7 +59,7 @@ class StepFunction(Generic[P]):
     ) -> PipelineSession | StepResult:
         """Run the step; see the class."""
         values = self._named(args, values)
-        hdf5_path = values.pop("hdf5_path", None)
+        hdf5_path = None if self.step.creates else values.pop("hdf5_path", None)
         places = {name: values.pop(name) for name in self.step.places if name in values}
         creation = {
             name: values.pop(name) for name in _CREATION if self.step.creates and name in values

@@ -23,7 +23,7 @@ from hdmea.validation import in_a_line
 class StepParameters(BaseModel):
     """Parameters of a step: typed, described, unknown names refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     def affecting(self) -> dict[str, Any]:
         """The parameters that affect the result, as plain values."""
@@ -55,6 +55,8 @@ class Task:
         What affects them, as plain values.
     parents
         Contributions they are made from.
+    accept
+        Judges what is there, also when it was made earlier under another setting.
     inputs
         Digests of input files they are made from.
     version
@@ -67,6 +69,7 @@ class Task:
     parents: tuple[str, ...] = ()
     inputs: Mapping[str, str] = field(default_factory=dict)
     version: int | None = None
+    accept: Callable[[Variables], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -154,4 +157,4 @@ def obtain(session: PipelineSession, step: Step[Any], task: Task) -> None:
         inputs=dict(task.inputs),
         parents={name: session.contributions[name].key for name in task.parents},
     )
-    session.obtain(recipe, task.compute)
+    session.obtain(recipe, task.compute, task.accept)
