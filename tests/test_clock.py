@@ -117,9 +117,12 @@ def test_a_clock_without_frames_is_an_error(pulses):
         frame_clock(pulses, 20_000.0, 0.0, FrameClockParams())
 
 
-def test_unknown_settings_are_refused():
+@pytest.mark.parametrize(
+    "wrong", [{"hight": 0.1}, {"height": np.inf}, {"height": np.nan}, {"display_delay_s": np.nan}]
+)
+def test_settings_that_cannot_be_meant_are_refused(wrong):
     with pytest.raises(ValidationError):
-        FrameClockParams(hight=0.1)
+        FrameClockParams(**wrong)
 
 
 @settings(max_examples=50, deadline=None)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from scipy.stats import binom
 
-from hdmea.errors import ParameterError, StimulusError
+from hdmea.errors import ParameterError, StimulusError, UnknownNameError
 from hdmea.features.declaration import FeatureInputs, Trials, check
 from hdmea.features.on_off import ON_OFF, OnOffParams, on_off
 from hdmea.kernels.spikes import SpikeTrains
@@ -218,14 +218,16 @@ def test_several_steps_need_a_choice():
         run(unit, both)
     assert run(unit, both, stimulus="a").values["class"].tolist() == ["on"]
     assert run(unit, both, stimulus="b").values["class"].tolist() == ["off"]
-    other = run(unit, both, stimulus="c")
-    assert np.isnan(other.values["r_on_hz"]).all()
-    assert other.reasons["r_on_hz"].tolist() == ["stimulus_not_played"]
+    with pytest.raises(UnknownNameError, match="'c' was not played; played: a, b"):
+        run(unit, both, stimulus="c")
 
 
 def test_trials_of_other_kinds_do_not_count():
     trials = steps(STARTS, kind="chirp")
-    assert run(trains(ON_CELL), trials).reasons["p_on"].tolist() == ["stimulus_not_played"]
+    for chosen in (None, "step"):
+        found = run(trains(ON_CELL), trials, stimulus=chosen)
+        assert found.reasons["p_on"].tolist() == ["stimulus_not_played"]
+        assert np.isnan(found.values["r_on_hz"]).all()
 
 
 def test_edges_too_near_for_the_windows_are_an_error_that_says_what_to_set():
@@ -249,9 +251,25 @@ def test_steps_without_events_are_an_error_that_says_where_to_give_them():
         run(trains(ON_CELL), steps(STARTS, on=OFF, off=ON))
 
 
-def test_unknown_parameters_are_refused():
+def test_a_bin_longer_than_the_trial_is_an_error():
+    with pytest.raises(ParameterError, match=r"psth_bin_s is 10\.5.*10\.000 s"):
+        run(trains(ON_CELL), psth_bin_s=10.5)
+    assert run(trains(ON_CELL), psth_bin_s=10.0).values["psth_hz"].shape == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"windows_s": 1},
+        {"psth_bin_s": 1e-5},
+        {"qi_sigma_s": 11},
+        *({name: np.inf} for name in ("window_s", "baseline_s", "psth_bin_s", "qi_sigma_s")),
+        *({name: np.nan} for name in ("window_s", "baseline_s", "alpha", "class_cut")),
+    ],
+)
+def test_parameters_that_cannot_be_meant_are_refused(wrong):
     with pytest.raises(ValidationError):
-        OnOffParams(windows_s=1)
+        OnOffParams(**wrong)
 
 
 @settings(max_examples=25, deadline=None)

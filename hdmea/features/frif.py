@@ -12,7 +12,7 @@ from hdmea.features.declaration import Feature, FeatureInputs, FeatureResult, Ou
 class FrifParams(BaseModel):
     """FRIF has no parameters."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 def frif(inputs: FeatureInputs, params: FrifParams) -> FeatureResult:

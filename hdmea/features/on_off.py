@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
-from hdmea.errors import MissingDataError, ParameterError, StimulusError
+from hdmea.errors import MissingDataError, ParameterError, StimulusError, UnknownNameError
 from hdmea.features.declaration import (
     Feature,
     FeatureInputs,
@@ -33,7 +33,7 @@ AFTER_PEAK_S = (0.35, 0.45)
 class OnOffParams(BaseModel):
     """Parameters of `on_off`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     stimulus: str | None = Field(
         None, description="Movie to use, if several light steps were played; null: the only one."
@@ -50,9 +50,12 @@ class OnOffParams(BaseModel):
     class_cut: float = Field(
         0.33, ge=0, le=1, description="|on_off_index| above this is on or off, else on_off."
     )
-    psth_bin_s: float = Field(0.01, gt=0, description="Bin of the PSTH (s).")
+    psth_bin_s: float = Field(0.01, ge=1e-4, description="Bin of the PSTH (s).")
     qi_sigma_s: float = Field(
-        0.05, gt=0, description="Gaussian smoothing (standard deviation) for the QI only (s)."
+        0.05,
+        gt=0,
+        le=10,
+        description="Gaussian smoothing (standard deviation) for the QI only (s).",
     )
 
 
@@ -76,8 +79,10 @@ def on_off(inputs: FeatureInputs, params: OnOffParams) -> FeatureResult:
     Raises
     ------
     ParameterError
-        If several light steps were played and none is chosen, or windows of different edges
-        overlap.
+        If several light steps were played and none is chosen, windows of different edges
+        overlap, or a bin of the PSTH is longer than a trial.
+    UnknownNameError
+        If light steps were played, but not the one that is chosen.
     MissingDataError
         If there are no trials.
     StimulusError
@@ -124,7 +129,7 @@ def on_off(inputs: FeatureInputs, params: OnOffParams) -> FeatureResult:
             reasons[name] = reasons_where({"no_response": silent})
 
     n_trials = steps.on_s.size
-    n_bins = int(np.min(steps.stop_s - steps.start_s) / params.psth_bin_s + 1e-6)
+    n_bins = _n_bins(steps, params.psth_bin_s)
     trials = trial_responses(spikes, steps.start_s, params.psth_bin_s, n_bins, params.qi_sigma_s)
     few_trials = np.full(spikes.n_units, n_trials < 2)
     undefined = few_trials | np.isnan(trials.quality)
@@ -169,17 +174,20 @@ class _Edge:
 
 
 def _light_steps(trials: Trials, params: OnOffParams) -> _LightSteps | None:
-    """The trials of the light step that was chosen; None if it was not played."""
+    """The trials of the light step that was chosen; None if no light step was played."""
     movies: list[str] = np.unique(trials.movie[trials.kind == KIND]).tolist()
     if params.stimulus is None and len(movies) > 1:
         raise ParameterError(
             f"Several light steps were played: {', '.join(movies)}. Choose one: "
             f"on_off: {{stimulus: {movies[0]}}}."
         )
-    chosen = movies if params.stimulus is None else [params.stimulus]
-    if not set(chosen) & set(movies):
+    if not movies:
         return None
-    movie = chosen[0]
+    movie = movies[0] if params.stimulus is None else params.stimulus
+    if movie not in movies:
+        raise UnknownNameError(
+            f"on_off: light step {movie!r} was not played; played: {', '.join(movies)}."
+        )
     rows = np.flatnonzero((trials.kind == KIND) & (trials.movie == movie))
     on, off = (_event_times(trials, rows, name, movie) for name in ("light_on", "light_off"))
     start, stop = trials.start_s[rows], trials.stop_s[rows]
@@ -215,6 +223,18 @@ def _check_spacing(on: Float64, off: Float64, movie: str, params: OnOffParams) -
             f"{AFTER_PEAK_S[1]:g}). Choose smaller ones, e.g. on_off: {{baseline_s: "
             f"{max(shortest - params.window_s, 0.1):.1f}}}."
         )
+
+
+def _n_bins(steps: _LightSteps, bin_s: float) -> int:
+    """Whole bins in the shortest trial."""
+    shortest = float(np.min(steps.stop_s - steps.start_s))
+    n_bins = int(shortest / bin_s + 1e-6)
+    if n_bins == 0:
+        raise ParameterError(
+            f"on_off: psth_bin_s is {bin_s:g}, longer than a trial of the light step, which has "
+            f"{shortest:.3f} s; choose a shorter one."
+        )
+    return n_bins
 
 
 def _edge(spikes: SpikeTrains, edge_s: Float64, params: OnOffParams) -> _Edge:

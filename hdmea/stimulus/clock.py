@@ -30,7 +30,7 @@ _SHOWN = 5
 class FrameClockParams(BaseModel):
     """How the time of every display frame is found in a recording."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     source: Literal["analog"] = Field(
         "analog", description="Where the frame pulses are: a row of the recording's analog stream."
