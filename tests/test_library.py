@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -248,6 +251,42 @@ def test_a_cut_file_and_no_file_are_told_apart(folder):
     (folder / "a.npy").unlink()
     with pytest.raises(FileMissingError, match=r"a\.npy"):
         StimulusLibrary(folder).movie("a").frames()
+
+
+def denied(path, *_, **__):
+    """The system's answer where a user may not read; root, who may, never hears it."""
+    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+
+def test_what_may_not_be_read_is_named(folder, monkeypatch):
+    np.save(folder / "a.npy", np.zeros((20, 2, 2), np.uint8))
+    movie = StimulusLibrary(folder).movie("a")
+    unread = StimulusLibrary(folder)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", denied)
+        patch.setattr("hdmea.stimulus.movie.open_memmap", denied)
+        for read in (movie.digest, movie.frames):
+            with pytest.raises(StimulusError, match=r"a\.npy may not be read: permission denied"):
+                read()
+        with pytest.raises(StimulusError, match=r"playlist\.csv may not be read"):
+            unread.playlist("set_demo")
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_text", denied)
+        with pytest.raises(StimulusError, match=r"a\.json may not be read"):
+            unread.movie("a")
+
+
+def test_a_folder_that_may_not_be_read_is_not_passed_over(folder, monkeypatch):
+    locked = folder / "sub"
+    locked.mkdir()
+    scan = os.scandir
+
+    def scandir(path):
+        return denied(path) if Path(path) == locked else scan(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(StimulusError, match="sub may not be read: permission denied"):
+        StimulusLibrary(folder)
 
 
 def test_the_digest_changes_with_definition_and_bytes_only(folder):

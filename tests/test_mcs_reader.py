@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import math
@@ -452,6 +453,23 @@ def test_files_of_other_kinds_are_refused_with_a_reason(pair: Pair, tmp_path: Pa
         open_cmcr(pair.cmtr)
     with pytest.raises(RecordingFileError, match="0 spike sorters"):
         read_cmtr(pair.cmcr)
+
+
+@pytest.mark.parametrize("what", ["the file", "its folder"])
+def test_a_file_that_may_not_be_read_is_not_called_damaged(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    # root may read everything, so the system's answer is given in its place
+    def denied(path: Path, *_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    for name in ("open",) if what == "the file" else ("stat", "open"):
+        monkeypatch.setattr(Path, name, denied)
+    for read in (open_cmcr, read_cmtr, describe, file_digest):
+        with pytest.raises(RecordingFileError, match="permission denied") as caught:
+            read(pair.cmcr)
+        assert str(pair.cmcr) in str(caught.value)
+        assert "damaged" not in str(caught.value)
 
 
 def test_truncated_files_are_found(pair: Pair) -> None:

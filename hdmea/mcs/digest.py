@@ -8,7 +8,8 @@ from typing import Final, Literal, NamedTuple
 
 import numpy as np
 
-from hdmea.errors import FileMissingError, RecordingFileError
+from hdmea.errors import FileMissingError, HdmeaError, RecordingFileError
+from hdmea.mcs.safe_h5 import not_permitted
 
 FULL_LIMIT_BYTES: Final = 10 * 10**9
 """Files up to this size are read whole."""
@@ -45,12 +46,12 @@ def file_digest(path: Path | str, full_limit_bytes: int = FULL_LIMIT_BYTES) -> F
     'ba7816bf8f01cfea'
     """
     path = Path(path)
-    if not path.exists():
-        raise FileMissingError(f"{path}: no such file")
-    if not path.is_file():
-        raise RecordingFileError(f"{path} is not a regular file")
-    size = path.stat().st_size
     try:
+        if not path.exists():
+            raise FileMissingError(f"{path}: no such file")
+        if not path.is_file():
+            raise RecordingFileError(f"{path} is not a regular file")
+        size = path.stat().st_size
         with path.open("rb") as file:
             if size <= full_limit_bytes:
                 return FileDigest(size, hashlib.file_digest(file, "sha256").hexdigest(), "full")
@@ -58,6 +59,10 @@ def file_digest(path: Path | str, full_limit_bytes: int = FULL_LIMIT_BYTES) -> F
             for start in np.linspace(0, max(size - _SAMPLE_BYTES, 0), _N_SAMPLES, dtype=np.int64):
                 file.seek(int(start))
                 digest.update(file.read(_SAMPLE_BYTES))
+    except HdmeaError:
+        raise
+    except PermissionError as error:
+        raise not_permitted(path) from error
     except OSError as error:
         raise RecordingFileError(f"{path} cannot be read: {error}") from error
     return FileDigest(size, digest.hexdigest(), "sampled")

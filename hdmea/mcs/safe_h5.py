@@ -58,12 +58,22 @@ def reading(path: Path, what: str = "") -> Iterator[None]:
         yield
     except HdmeaError:
         raise
+    except PermissionError as error:
+        raise not_permitted(path) from error
     except _DAMAGE as error:
         where = f"{path}: {what}" if what else str(path)
         raise RecordingFileError(
             f"{where} cannot be read ({type(error).__name__}: {error}). The file is damaged or "
             "incomplete: copy it again from its source and compare sizes"
         ) from error
+
+
+def not_permitted(path: Path) -> RecordingFileError:
+    """What to raise where the system does not let this user read."""
+    return RecordingFileError(
+        f"{path} may not be read: permission denied. Ask its owner for the right to read the file "
+        "and to enter its folder"
+    )
 
 
 def open_hdf5(path: Path) -> h5py.File:
@@ -80,6 +90,8 @@ def open_hdf5(path: Path) -> h5py.File:
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError) as error:
         raise FileMissingError(f"{path}: no such file") from error
+    except PermissionError as error:
+        raise not_permitted(path) from error
     except OSError as error:
         raise RecordingFileError(f"{path}: cannot be opened: {error.strerror}") from error
     if not stat.S_ISREG(mode):

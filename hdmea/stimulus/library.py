@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import csv
 import json
+import os
 from fnmatch import fnmatchcase
 from functools import cache, cached_property
 from importlib import resources
@@ -19,7 +20,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hdmea.errors import FileMissingError, StimulusError, UnknownNameError
-from hdmea.stimulus.movie import Kind, Movie, TrialEvent
+from hdmea.stimulus.movie import Kind, Movie, TrialEvent, readable
 from hdmea.stimulus.sections import POST_FRAMES, TrialRule
 from hdmea.validation import problems
 
@@ -75,15 +76,17 @@ class StimulusLibrary:
     ------
     FileMissingError
         If the folder does not exist.
+    StimulusError
+        If it, or a folder in it, may not be read.
     """
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
-        if not self.folder.is_dir():
-            raise FileMissingError(f"The stimulus library {self.folder} is not a folder.")
         self._files: dict[str, list[Path]] = {}
-        for path in sorted(self.folder.rglob("*")):
-            if path.suffix in _INDEXED and path.is_file():
+        with readable(self.folder):
+            if not self.folder.is_dir():
+                raise FileMissingError(f"The stimulus library {self.folder} is not a folder.")
+            for path in _all_files(self.folder):
                 self._files.setdefault(path.name, []).append(path)
         self._movies: dict[str, Movie] = {}
 
@@ -200,7 +203,8 @@ class StimulusLibrary:
             )
         path = found[0]
         try:
-            return _Definition.model_validate(_read_definition(path)), path
+            with readable(path):
+                return _Definition.model_validate(_read_definition(path)), path
         except ValidationError as error:
             wrong = "; ".join(problems(error, _Definition))
             raise StimulusError(f"{path}: {wrong}.") from error
@@ -244,10 +248,25 @@ class StimulusLibrary:
         return paths[0] if paths else None
 
 
+def _all_files(folder: Path) -> list[Path]:
+    """The library's files; unlike a glob it does not pass over folders that may not be read."""
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    found = [
+        Path(inside, name)
+        for inside, _, names in os.walk(folder, onerror=refuse)
+        for name in names
+        if Path(name).suffix in _INDEXED
+    ]
+    return sorted(path for path in found if path.is_file())
+
+
 def _read_pairs(path: Path, key: str, value: str) -> dict[str, str]:
     """Two columns of a CSV file as a dict; a key that comes twice must say the same twice."""
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
+        with readable(path), path.open(newline="", encoding="utf-8-sig") as file:
             rows = [
                 [cell.strip() for cell in row] for row in csv.reader(file, skipinitialspace=True)
             ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.format import open_memmap
 
-from hdmea.errors import FileMissingError, StimulusError
+from hdmea.errors import FileMissingError, HdmeaError, StimulusError
 from hdmea.stimulus.sections import TrialRule
 
 Kind = Literal["grey", "noise", "step", "green_blue", "freq_step", "moving_bar", "chirp", "unknown"]
@@ -69,7 +70,8 @@ class Movie:
         """
         path = self._path()
         try:
-            frames = open_memmap(path, mode="r")
+            with readable(path):
+                frames = open_memmap(path, mode="r")
         except (ValueError, EOFError) as error:
             raise StimulusError(f"{path} cannot be read as a numpy array: {error}.") from error
         fits = frames.dtype == np.uint8 or frames.dtype.kind == "f"
@@ -109,7 +111,7 @@ class Movie:
         }
         digest = hashlib.sha256(json.dumps(definition, sort_keys=True).encode())
         if self.frames_path is not None:
-            with self.frames_path.open("rb") as file:
+            with readable(self.frames_path), self.frames_path.open("rb") as file:
                 while block := file.read(_BLOCK_BYTES):
                     digest.update(block)
         return digest.hexdigest()
@@ -121,6 +123,24 @@ class Movie:
                 f"{self.name!r} are needed. Put it into the library's folder."
             )
         return self.frames_path
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Turn the system's refusal to read a file or folder into an error that names it."""
+    try:
+        yield
+    except HdmeaError:
+        raise
+    except PermissionError as error:
+        raise StimulusError(
+            f"{error.filename or path} may not be read: permission denied. Ask its owner for the "
+            f"right to read it."
+        ) from error
+    except OSError as error:
+        raise StimulusError(
+            f"{error.filename or path} cannot be read: {error.strerror or error}."
+        ) from error
 
 
 def _blocks(frames: npt.NDArray[Any]) -> Iterator[tuple[int, npt.NDArray[Any]]]:
