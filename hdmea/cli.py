@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = command(options)
         sys.stdout.flush()
     except HdmeaError as error:
-        print(f"hdmea {options.name}: {error}", file=sys.stderr)
+        _complain(options, error)
         return 1
     except KeyboardInterrupt:
         print(f"hdmea {options.name}: interrupted", file=sys.stderr)
@@ -47,7 +47,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # What is still buffered has nowhere to go; Python would try again, and complain, at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _BROKEN_PIPE
+    except OSError as error:
+        _complain(options, error)
+        return 1
     return code
+
+
+def _complain(options: argparse.Namespace, error: HdmeaError | OSError) -> None:
+    """Say an error on standard error; one of the system's tells its file and reason."""
+    said = str(error)
+    if isinstance(error, OSError) and not isinstance(error, HdmeaError) and error.strerror:
+        where = f"{error.filename}: " if error.filename is not None else ""
+        said = where + error.strerror
+    print(f"hdmea {options.name}: {said}", file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -119,6 +131,10 @@ def _simulate(options: argparse.Namespace) -> int:
     from hdmea.simulate import simulate_dataset
 
     n = options.recordings
+    if options.seed < 0:
+        raise ParameterError(f"--seed must be 0 or more, got {options.seed}")
+    if options.folder.exists() and not options.folder.is_dir():
+        raise ParameterError(f"{options.folder} is a file; give a folder to write into")
     print(f"simulating {n} recording{'s' if n != 1 else ''} into {options.folder}", flush=True)
     dataset = simulate_dataset(
         options.folder,
@@ -165,6 +181,10 @@ def _verify(options: argparse.Namespace) -> int:
             print(f"{path}: DAMAGED: {error}")
             damaged += 1
             continue
+        except (HdmeaError, OSError) as error:  # not there, or not to be read
+            _complain(options, error)
+            damaged += 1
+            continue
         if found.is_good:
             print(f"{path}: good ({found.n_datasets} datasets, content {found.content_digest})")
         else:
@@ -179,10 +199,12 @@ def _summary(options: argparse.Namespace) -> int:
     failed = 0
     for path in _session_files(options.files):
         try:
-            print(summary_line(path), flush=True)
-        except SessionFileError as error:  # one bad file must not hide the others
-            print(f"hdmea summary: {error}", file=sys.stderr)
+            line = summary_line(path)
+        except (HdmeaError, OSError) as error:  # one bad file must not hide the others
+            _complain(options, error)
             failed = 1
+        else:
+            print(line, flush=True)
     return failed
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 import shutil
 import signal
@@ -290,6 +292,48 @@ def test_summary_takes_folders_and_goes_on_after_a_bad_file(
     assert "without session files" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", ["verify", "summary"])
+def test_a_missing_file_does_not_hide_the_others(
+    command: str, saved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = hand_session("other").save(tmp_path / "other.h5")
+    missing = tmp_path / "none.h5"
+    assert main([command, str(saved), str(missing), str(other)]) == 1
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == 2
+    assert err.startswith(f"hdmea {command}: ")
+    assert str(missing) in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["inspect", "verify", "summary", "table", "picture"])
+def test_an_error_of_the_system_is_one_line(
+    command: str,
+    saved: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fails(path: Path, *_: object, **__: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+
+    monkeypatch.setattr("hdmea.store.reader._open", fails)
+    output = ["-o", str(tmp_path / "out")] if command in ("table", "picture") else []
+    assert main([command, str(saved), *output]) == 1
+    assert capsys.readouterr() == ("", f"hdmea {command}: {saved}: Input/output error\n")
+
+
+@pytest.mark.parametrize("command", ["table", "picture"])
+def test_table_and_picture_never_replace_a_session_file(
+    command: str, saved: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = saved.read_bytes()
+    assert main([command, str(saved), "-o", str(saved)]) == 1
+    assert f"{saved} is an HDF5 file" in capsys.readouterr().err
+    assert saved.read_bytes() == content
+    assert list(saved.parent.iterdir()) == [saved]
+
+
 def test_table_and_picture_are_written(
     saved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -311,6 +355,22 @@ def test_simulate_says_what_it_wrote(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "2 units, playlist tiny (1 of 1)" in said
     assert main([*words, "--playlist", "none"]) == 1
     assert "No simulated playlist 'none'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"), [(["--seed", "-1"], "--seed must be 0 or more"), ([], "is a file")]
+)
+def test_a_simulation_that_cannot_be_is_refused_in_a_line(
+    words: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "demo"
+    if not words:
+        target.touch()
+    assert main(["simulate", str(target), *words]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert said in err
+    assert err.count("\n") == 1
 
 
 def test_nobody_reading_is_no_error(saved: Path) -> None:

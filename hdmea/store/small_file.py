@@ -6,7 +6,10 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from hdmea.errors import OutputExistsError
 from hdmea.store.atomic import named_errors, partial_name, sync_folder
+
+_HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
 def write_small_file(path: str | Path, content: bytes) -> Path:
@@ -26,11 +29,18 @@ def write_small_file(path: str | Path, content: bytes) -> Path:
 
     Raises
     ------
+    OutputExistsError
+        If the name is that of an HDF5 file: a recording or a session, not an old table or picture.
     OutputWriteError
         If it cannot be written; an old file is as it was.
     """
     path = Path(path)
     with named_errors(path):
+        if _is_hdf5(path):
+            raise OutputExistsError(
+                f"{path} is an HDF5 file, which a table or picture does not replace; choose "
+                "another name"
+            )
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(partial_name(path.name))
         try:
@@ -45,3 +55,10 @@ def write_small_file(path: str | Path, content: bytes) -> Path:
             raise
         sync_folder(path.parent)
     return path
+
+
+def _is_hdf5(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(len(_HDF5_SIGNATURE)) == _HDF5_SIGNATURE
