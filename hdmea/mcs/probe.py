@@ -21,6 +21,8 @@ from hdmea.errors import FileMissingError, ParameterError, RecordingFileError
 
 _MODULE: Final = "hdmea.mcs.vendor"
 _TAIL_BYTES: Final = 4096
+_LEAST_DEADLINE_S: Final = 60.0
+_SLOW_BYTES_PER_S: Final = 20e6
 _ADVICE: Final = (
     "The file is damaged or of a kind that is not known yet: copy it again from its source, or "
     "save it anew in CMOS-MEA-Tools"
@@ -48,12 +50,20 @@ class ProbeReport:
 
 
 def probe_pair(
-    cmcr_path: Path | str | None, cmtr_path: Path | str | None, deadline_s: float = 60.0
+    cmcr_path: Path | str | None, cmtr_path: Path | str | None, deadline_s: float | None = None
 ) -> ProbeReport:
     """Compare what the vendor's reader sees in a recording with what ours sees.
 
     Compared are, per unit, number, sensor, included peaks, first and last time stamp; per
     stream, shape and sample interval, or the number of events.
+
+    Parameters
+    ----------
+    cmcr_path, cmtr_path
+        The files; either may be None.
+    deadline_s
+        After this time the files count as unreadable. By default a minute, and more for a large
+        ``.cmtr``, of which all peaks are read, twice: see `default_deadline_s`.
 
     Raises
     ------
@@ -75,6 +85,8 @@ def probe_pair(
     for path in given.values():
         if not path.exists():
             raise FileMissingError(f"{path}: no such file")
+    if deadline_s is None:
+        deadline_s = default_deadline_s(given["cmtr"].stat().st_size if "cmtr" in given else 0)
     views = _views(given, deadline_s)
     for path in given.values():
         _compare(path, views[path]["ours"], views[path]["vendor"])
@@ -86,6 +98,17 @@ def probe_pair(
         n_spikes=None if units is None else sum(unit[1] for unit in units.values()),
         n_streams=None if streams is None else len(streams),
     )
+
+
+def default_deadline_s(cmtr_bytes: int) -> float:
+    """Time that a check may take: a minute, and the time to read the sorted file slowly.
+
+    Examples
+    --------
+    >>> default_deadline_s(2_000_000_000)
+    160.0
+    """
+    return _LEAST_DEADLINE_S + cmtr_bytes / _SLOW_BYTES_PER_S
 
 
 def _views(given: dict[str, Path], deadline_s: float) -> dict[Path, dict[str, Any]]:
@@ -102,7 +125,7 @@ def _views(given: dict[str, Path], deadline_s: float) -> dict[Path, dict[str, An
             ).returncode  # fmt: skip
             problem = _exit_problem(code, err)
         except subprocess.TimeoutExpired:
-            problem = f"it was not read within {deadline_s:g} s"
+            problem = f"it was not read within {deadline_s:.3g} s"
         out.seek(0)
         said = [json.loads(line) for line in out if line.endswith(b"\n")]
     for line in said:
