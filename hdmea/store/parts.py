@@ -13,7 +13,7 @@ from typing import Any
 
 from hdmea.contribution import Contribution
 from hdmea.errors import OutputWriteError, SessionFileError
-from hdmea.store.atomic import publish_link
+from hdmea.store.atomic import publish_link, sweep
 from hdmea.store.reader import SessionFile
 from hdmea.store.writer import write_session_file
 
@@ -65,6 +65,7 @@ class WorkFolder:
             return
         for part in self.folder.glob("*.part.h5"):
             part.unlink(missing_ok=True)  # another process may finish the same recording
+        sweep(self.folder)
 
     def _contributions(self, path: Path) -> dict[str, Contribution]:
         # files here are replaced, never changed, so what was read of one holds
