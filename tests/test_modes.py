@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import subprocess
@@ -205,8 +204,15 @@ def obtain(self, recipe, *how):
         os.kill(os.getpid(), signal.SIGKILL)
     return found
 PipelineSession.obtain = obtain
+print("ready", flush=True)
 run_recording({steps!r}, {output!r}, work_dir={work!r}, **{places!r})
 """
+
+
+def run_and_die(output: Path, work: Path, places: dict[str, Path]) -> str:
+    """Program that processes a recording and kills itself after as many contributions as told."""
+    as_text = {name: str(path) for name, path in places.items()}
+    return RUN_AND_DIE.format(steps=STEPS, output=str(output), work=str(work), places=as_text)
 
 
 @pytest.mark.parametrize("contributions_made", [1, 2, 3, 4, 5, 6])
@@ -217,12 +223,7 @@ def test_a_killed_run_goes_on_and_gives_the_same_content(
     tmp_path: Path,
 ) -> None:
     output, work = tmp_path / "out.h5", tmp_path / "work"
-    script = RUN_AND_DIE.format(
-        steps=STEPS,
-        output=str(output),
-        work=str(work),
-        places={name: str(path) for name, path in places.items()},
-    )
+    script = run_and_die(output, work, places)
     died = subprocess.run([sys.executable, "-c", script, str(contributions_made)], timeout=60)
     assert died.returncode == -signal.SIGKILL
     assert not output.exists()
@@ -241,18 +242,22 @@ def test_kills_at_random_moments_lose_at_most_a_step(
     places: dict[str, Path], deferred: PipelineSession, tmp_path: Path
 ) -> None:
     output, work = tmp_path / "out.h5", tmp_path / "work"
-    script = RUN_AND_DIE.format(
-        steps=STEPS,
-        output=str(output),
-        work=str(work),
-        places={name: str(path) for name, path in places.items()},
-    )
     rng = np.random.default_rng(3)
-    for wait_s in rng.uniform(0.3, 2.0, 4):
-        process = subprocess.Popen([sys.executable, "-c", script, "99"], start_new_session=True)
+    codes = []
+    for wait_s in rng.uniform(0, 0.4, 8):
+        process = subprocess.Popen(
+            [sys.executable, "-c", run_and_die(output, work, places), "99"],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"  # what follows is the work itself
         time.sleep(wait_s)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait(timeout=30)
+        process.kill()
+        codes.append(process.wait(timeout=30))
+        process.stdout.close()
+    assert -signal.SIGKILL in codes
+    assert set(codes) <= {-signal.SIGKILL, 0}
     result = run_recording(STEPS, output, work_dir=work, **places)
     assert result.content_digest == deferred.content_digest
     assert not list(tmp_path.rglob("*.partial"))
@@ -342,6 +347,15 @@ def test_two_steps_at_once_on_one_file_never_lose_a_result(
         session.sta(session.units.index[0]).shape[0] == 4,
     ]
     assert [code == 0 for code in codes] == done
+
+
+def test_progress_is_shown_where_it_is_asked_for(
+    places: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_recording(STEPS, tmp_path / "quiet.h5", **places)
+    assert capsys.readouterr().err == ""
+    run_recording(STEPS, tmp_path / "told.h5", progress=True, **places)
+    assert "demo_retina_1: 100%" in capsys.readouterr().err
 
 
 def test_inputs_are_never_changed(places: dict[str, Path], tmp_path: Path) -> None:

@@ -117,7 +117,7 @@ def run_recording(
     checkpoints
         Files to write after the steps of these names.
     progress
-        Show a line per step on standard error.
+        Show a bar over the steps on standard error.
 
     Returns
     -------
