@@ -23,8 +23,8 @@ from pydantic import (
 
 from hdmea.batch.recordings import RecordingRow
 from hdmea.errors import ParameterError
-from hdmea.features.registry import FEATURES
-from hdmea.steps.extract_features import ExtractFeaturesParameters
+from hdmea.features.registry import FEATURES, in_order
+from hdmea.steps.extract_features import BROUGHT_BY, ExtractFeaturesParameters
 from hdmea.steps.registry import STEPS
 from hdmea.steps.step import StepParameters
 from hdmea.validation import problems
@@ -168,9 +168,16 @@ class WorkflowConfig(_Strict):
             if need not in chosen
         ]
         unfit += [
-            f"feature {feature} needs trials, but add_section_time is left out"
+            f"feature {feature} needs {need}, but {step} is left out"
             for feature in self.features
-            if "trials" in FEATURES[feature].needs and "add_section_time" not in chosen
+            for need, step in BROUGHT_BY.items()
+            if need in FEATURES[feature].needs and step not in chosen
+        ]
+        unfit += [
+            f"feature {feature} needs feature {other}, which is left out"
+            for feature in in_order(self.features)
+            for other in FEATURES[feature].needed_features
+            if other not in self.features
         ]
         unfit += [
             f"a checkpoint is asked for after {name}, which is left out"

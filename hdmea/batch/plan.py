@@ -6,13 +6,14 @@ The workflow's rules are this, written as files: nobody else knows the dependenc
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hdmea.batch.config import FROM_TABLE, WorkflowConfig
 from hdmea.batch.recordings import RecordingRow, require_files
 from hdmea.errors import FileMissingError, HdmeaError, ParameterError
 from hdmea.features.registry import FEATURES
+from hdmea.steps.extract_features import BROUGHT_BY
 from hdmea.steps.registry import STEPS
 from hdmea.stimulus.library import StimulusLibrary
 from hdmea.stimulus.movie import Movie
@@ -69,23 +70,41 @@ def parts_of(config: WorkflowConfig) -> dict[str, Part]:
     >>> {part.name: part.needs for part in parts.values()}
     {'load_recording': (), 'sections': ('load_recording',), 'features.frif': ('load_recording',)}
     """
-    parts: list[Part] = []
+    parts: dict[str, Part] = {}
     for step in config.chosen_steps:
         values = config.parameters(step)
         needs = tuple(_FILE_NAMES.get(need, need) for need in STEPS[step].needs)
         if step == "extract_features":
-            parts += [_feature(name, values["parameters"], needs) for name in config.features]
+            made = [_feature(name, values["parameters"], needs) for name in config.features]
         else:
             name = _FILE_NAMES.get(step, step)
-            parts.append(Part(name, step, values, needs, (STEPS[step].version,)))
-    return {part.name: part for part in parts}
+            made = [Part(name, step, values, needs, (STEPS[step].version,))]
+        parts |= {part.name: part for part in made}
+    ordered: dict[str, Part] = {}
+
+    def put(part: Part) -> None:
+        """A part after those that it needs; it is read with those that they were made from."""
+        if part.name not in ordered:
+            for need in part.needs:
+                put(parts[need])
+            read = {far for need in part.needs for far in (need, *ordered[need].needs)}
+            ordered[part.name] = replace(part, needs=tuple(n for n in ordered if n in read))
+
+    for part in parts.values():
+        put(part)
+    return ordered
 
 
 def parts_until(config: WorkflowConfig, step: str) -> tuple[str, ...]:
-    """Names of the parts that are there once a step is done."""
+    """Names of the parts that are there once a step is done, all that they need among them."""
     chosen = config.chosen_steps
     done = chosen[: chosen.index(step) + 1]
-    return tuple(part.name for part in parts_of(config).values() if part.step in done)
+    parts = parts_of(config)
+    return tuple(
+        part.name
+        for part in parts.values()
+        if part.step in done and all(parts[need].step in done for need in part.needs)
+    )
 
 
 def all_steps(config: WorkflowConfig, playlist: str) -> dict[str, dict[str, Any]]:
@@ -167,6 +186,10 @@ def _feature(name: str, parameters: Mapping[str, Any], needs: tuple[str, ...]) -
         "features": [name],
         "parameters": {name: parameters[name]} if name in parameters else {},
     }
-    also = ("sections",) if "trials" in feature.needs else ()
+    steps = [step for need, step in BROUGHT_BY.items() if need in feature.needs]
+    also = (
+        *(_FILE_NAMES[step] for step in steps),
+        *(f"features.{other}" for other in feature.needed_features),
+    )
     version = (STEPS["extract_features"].version, feature.version)
     return Part(f"features.{name}", "extract_features", values, needs + also, version)

@@ -8,19 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel
 
-from hdmea.errors import FeatureOutputError
+from hdmea.arrays import Array, LazyArray
+from hdmea.errors import FeatureOutputError, ParameterError
 from hdmea.kernels.spikes import SpikeTrains
 
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
 Text = npt.NDArray[np.str_]
-Need = Literal["spikes", "frame_clock", "trials"]
+
+NEEDS = ("spikes", "frame_clock", "trials", "sta")
+"""What a feature may need, beside other features: ``features.<name>``."""
+_OF_FEATURES = "features."
 
 NOT_PLAYED = "stimulus_not_played"
 """The reason that every feature may give without declaring it."""
@@ -80,12 +84,49 @@ class Trials:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Sta:
+    """Spike-triggered averages of all units for one movie.
+
+    Parameters
+    ----------
+    mean, z
+        ``(unit, lag, y, x)``; z is None where it was not computed. They may be in a file still:
+        ``mean[row]`` reads one unit.
+    lags
+        Display frames relative to the spike's.
+    n_spikes
+        Spikes averaged, one per unit; where it is 0, mean and z are NaN.
+    """
+
+    mean: Array | LazyArray
+    z: Array | LazyArray | None
+    lags: Int64
+    n_spikes: Int64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class FeatureInputs:
-    """What a feature may use; None where a recording has not got it (yet)."""
+    """What a feature may use; what it does not declare in `Feature.needs` is None or empty.
+
+    Parameters
+    ----------
+    spikes
+        Spike trains of all units.
+    frame_times_s
+        Time of every display frame (``frame_clock``).
+    trials
+        Trials and events (``trials``).
+    stas
+        Spike-triggered averages by movie (``sta``).
+    features
+        Arrays of other features by feature and output (``features.<name>``), reasons included.
+    """
 
     spikes: SpikeTrains
     frame_times_s: Float64 | None = None
     trials: Trials | None = None
+    stas: Mapping[str, Sta] = field(default_factory=dict)
+    features: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,7 +159,8 @@ class Feature:
     params
         Model of its parameters.
     needs
-        What of `FeatureInputs` it uses.
+        What of `FeatureInputs` it uses: words of `NEEDS`, and ``features.<name>`` for what another
+        feature returns. It waits until all of it is there.
     stimulus_kind
         Kind of stimulus it belongs to; None: any.
     outputs
@@ -132,11 +174,39 @@ class Feature:
     name: str
     version: int
     params: type[BaseModel]
-    needs: frozenset[Need]
+    needs: frozenset[str]
     stimulus_kind: str | None
     outputs: tuple[Output, ...]
     compute: Callable[[FeatureInputs, Any], FeatureResult]
     description: str
+
+    def __post_init__(self) -> None:
+        """Refuse needs that nobody knows.
+
+        Raises
+        ------
+        ParameterError
+            Naming them, and those that are known.
+        """
+        strange = sorted(
+            need for need in self.needs if need not in NEEDS and not need.startswith(_OF_FEATURES)
+        )
+        if strange:
+            raise ParameterError(
+                f"feature {self.name} needs {', '.join(strange)}; known are {', '.join(NEEDS)}, "
+                f"and {_OF_FEATURES}<name>"
+            )
+
+    @property
+    def needed_features(self) -> tuple[str, ...]:
+        """Names of the features whose results it uses, sorted."""
+        return tuple(
+            sorted(
+                need.removeprefix(_OF_FEATURES)
+                for need in self.needs
+                if need.startswith(_OF_FEATURES)
+            )
+        )
 
 
 def not_applicable(feature: Feature, n_units: int) -> FeatureResult:

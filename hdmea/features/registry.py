@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from hdmea.errors import UnknownNameError
+from collections.abc import Iterable
+
+from hdmea.errors import ParameterError, UnknownNameError
 from hdmea.features.declaration import Feature
 from hdmea.features.frif import FRIF
 from hdmea.features.on_off import ON_OFF
@@ -26,3 +28,35 @@ def get_feature(name: str) -> Feature:
     if name not in FEATURES:
         raise UnknownNameError(f"Feature {name!r} is not known; known: {', '.join(FEATURES)}.")
     return FEATURES[name]
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """The names, each after the features that it needs, else as they are given.
+
+    Raises
+    ------
+    ParameterError
+        If features need each other in a circle; it is named.
+    UnknownNameError
+        If a name, or one that it needs, is not known.
+
+    Examples
+    --------
+    >>> in_order(["on_off", "frif"])
+    ['on_off', 'frif']
+    """
+    wanted = list(dict.fromkeys(names))
+    ordered: dict[str, None] = {}
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        if name in path:
+            circle = " -> ".join((*path[path.index(name) :], name))
+            raise ParameterError(f"features need each other in a circle: {circle}")
+        if name not in ordered:
+            for other in get_feature(name).needed_features:
+                visit(other, (*path, name))
+            ordered[name] = None
+
+    for name in wanted:
+        visit(name, ())
+    return [name for name in ordered if name in wanted]

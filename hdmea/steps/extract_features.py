@@ -8,22 +8,27 @@ from typing import Any
 from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from hdmea.arrays import Array, Variable, Variables
+from hdmea.contribution import Contribution
 from hdmea.errors import HdmeaError, MissingDataError, ParameterError
 from hdmea.features.declaration import (
     Feature,
     FeatureInputs,
     FeatureResult,
+    Sta,
     Trials,
     check,
     not_applicable,
 )
-from hdmea.features.registry import FEATURES, get_feature
+from hdmea.features.registry import FEATURES, get_feature, in_order
 from hdmea.session import PipelineSession
 from hdmea.session.requests import FAILED
 from hdmea.steps.add_section_time import no_clock_reason
 from hdmea.steps.inputs import spike_trains
 from hdmea.steps.step import Step, StepParameters, Task, obtain
 from hdmea.validation import in_a_line
+
+BROUGHT_BY = {"trials": "add_section_time", "sta": "compute_sta"}
+"""The step that brings what a feature may need and `load_recording` does not bring."""
 
 
 class ExtractFeaturesParameters(StepParameters):
@@ -52,14 +57,17 @@ def _tasks(session: PipelineSession, parameters: ExtractFeaturesParameters) -> I
         name: _parse(get_feature(name), parameters.parameters.get(name, {})).model_dump(mode="json")
         for name in parameters.features
     }
+    ordered = in_order(wanted)
     # what no step can bring is refused before anything changes
-    waits = {name: _waits_for(session, get_feature(name)) for name in wanted}
-    for name, own in wanted.items():
-        waits_for = waits[name]
+    for name in ordered:
+        _require_possible(session, get_feature(name))
+    for name in ordered:
+        feature = get_feature(name)
+        waits_for = _waits_for(session, feature)
         if waits_for is not None:
-            session.request_feature(name, own, waits_for)
+            session.request_feature(name, wanted[name], waits_for)
             continue
-        yield _task(session, get_feature(name), own)
+        yield _task(session, feature, wanted[name])
         session.withdraw_feature(name)  # an older request, with other parameters
 
 
@@ -69,19 +77,43 @@ def complete_pending(session: PipelineSession) -> None:
     One that fails stays requested, so that nobody takes the session for complete; it is tried
     again when it is asked for again.
     """
-    for name, parameters in session.requested_features().items():
-        feature = get_feature(name)
-        try:
-            waits_for = _waits_for(session, feature)
-            if waits_for is None:
-                obtain(session, EXTRACT_FEATURES, _task(session, feature, parameters))
-        except HdmeaError as error:
-            session.request_feature(name, parameters, f"{FAILED}: {error}")
-            raise
+    _renew(session)
+    tried: set[str] = set()
+    # a feature that is made anew drops those that were made from it, so that they are wanted again
+    while left := [n for n in in_order(session.requested_features()) if n not in tried]:
+        tried.add(left[0])
+        _try(session, get_feature(left[0]), session.requested_features()[left[0]])
+
+
+def _try(session: PipelineSession, feature: Feature, parameters: dict[str, Any]) -> None:
+    """Compute a requested feature if what it needs is there, else say what it waits for."""
+    try:
+        _require_possible(session, feature)
+        waits_for = _waits_for(session, feature)
         if waits_for is None:
-            session.withdraw_feature(name)
-        else:
-            session.request_feature(name, parameters, waits_for)
+            obtain(session, EXTRACT_FEATURES, _task(session, feature, parameters))
+    except HdmeaError as error:
+        session.request_feature(feature.name, parameters, f"{FAILED}: {error}")
+        raise
+    if waits_for is None:
+        session.withdraw_feature(feature.name)
+    else:
+        session.request_feature(feature.name, parameters, waits_for)
+
+
+def _renew(session: PipelineSession) -> None:
+    """Ask again for the features whose STAs are not all that are there now.
+
+    So that a session holds the same whether a feature was asked for before the second movie's STA
+    or after it.
+    """
+    for name, feature in FEATURES.items():
+        made = session.contributions.get(f"features.{name}")
+        if made is None or "sta" not in feature.needs:
+            continue
+        if set(_parents(session, feature)) != set(made.recipe.parents):
+            session.warn(f"{made.name} was made before the STA of another movie; it is made again")
+            session.request_feature(name, made.recipe.parameters)
 
 
 def _parse(feature: Feature, values: dict[str, Any]) -> BaseModel:
@@ -92,57 +124,120 @@ def _parse(feature: Feature, values: dict[str, Any]) -> BaseModel:
         raise ParameterError(f"feature {feature.name}: {said}") from error
 
 
-def _waits_for(session: PipelineSession, feature: Feature) -> str | None:
-    """The step that can bring what a feature still lacks, if there is one.
+def _require_possible(session: PipelineSession, feature: Feature) -> None:
+    """Make sure that what a feature lacks is something that a step can bring.
 
     Raises
     ------
     MissingDataError
-        If no step can bring it.
+        If not.
     """
     if "spikes" in feature.needs:
         spike_trains(session, f"feature {feature.name}")
-    clock = feature.needs & {"frame_clock", "trials"}
+    clock = feature.needs & {"frame_clock", "trials", "sta"}
     if clock and "stimulus/frame_times" not in session:
         raise MissingDataError(
             f"feature {feature.name} needs the frame clock, which session "
             f"{session.dataset_id!r} lacks: "
             f"{no_clock_reason(session)}"
         )
-    if "trials" in feature.needs and "add_section_time" not in session.contributions:
-        return "add_section_time"
+    for other in feature.needed_features:
+        if f"features.{other}" not in session.contributions:
+            _require_possible(session, get_feature(other))
+
+
+def _waits_for(session: PipelineSession, feature: Feature) -> str | None:
+    """What a feature still lacks: a step, or another feature as ``features.<name>``."""
+    for need, step in BROUGHT_BY.items():
+        if need in feature.needs and not _made_by(session, step):
+            return step
+    for other in feature.needed_features:
+        if f"features.{other}" not in session.contributions:
+            return f"features.{other}"
     return None
 
 
-def _task(session: PipelineSession, feature: Feature, parameters: dict[str, Any]) -> Task:
-    parents = (
-        ("load_recording", "add_section_time") if "trials" in feature.needs else ("load_recording",)
+def _made_by(session: PipelineSession, step: str) -> list[Contribution]:
+    return [made for made in session.contributions.values() if made.recipe.step == step]
+
+
+def _parents(session: PipelineSession, feature: Feature) -> tuple[str, ...]:
+    """Names of the contributions that a feature is made from."""
+    brought = (
+        sorted(made.name for made in _made_by(session, step))
+        for need, step in BROUGHT_BY.items()
+        if need in feature.needs
     )
+    others = (f"features.{name}" for name in feature.needed_features)
+    return ("load_recording", *(name for names in brought for name in names), *others)
+
+
+def _task(session: PipelineSession, feature: Feature, parameters: dict[str, Any]) -> Task:
     return Task(
         name=f"features.{feature.name}",
         compute=lambda: _compute(session, feature, _parse(feature, parameters)),
         parameters=parameters,
-        parents=parents,
+        parents=_parents(session, feature),
         version=feature.version,
     )
 
 
 def _compute(session: PipelineSession, feature: Feature, parameters: BaseModel) -> Variables:
-    trains = spike_trains(session, f"feature {feature.name}")
-    trials = _trials(session) if "trials" in feature.needs else None
-    if trials is not None and feature.stimulus_kind not in (None, *trials.kind):
+    inputs = _inputs(session, feature)
+    n_units = inputs.spikes.n_units
+    missing = _not_shown(feature, inputs)
+    if missing:
         session.warn(
-            f"{session.dataset_id}: no stimulus of kind {feature.stimulus_kind!r} was shown, "
+            f"{session.dataset_id}: no {missing} was shown, "
             f"so feature {feature.name} is not applicable"
         )
-        result = not_applicable(feature, trains.n_units)
+        result = not_applicable(feature, n_units)
     else:
-        frame_times = (
-            session.values("stimulus/frame_times") if "frame_clock" in feature.needs else None
-        )
-        result = feature.compute(FeatureInputs(trains, frame_times, trials), parameters)
-    check(feature, result, trains.n_units)
+        result = feature.compute(inputs, parameters)
+    check(feature, result, n_units)
     return _variables(feature, result)
+
+
+def _not_shown(feature: Feature, inputs: FeatureInputs) -> str | None:
+    """The stimulus that a feature is about and that the recording lacks, if it lacks it."""
+    shown = inputs.trials
+    if shown is not None and feature.stimulus_kind not in (None, *shown.kind):
+        return f"stimulus of kind {feature.stimulus_kind!r}"
+    if "sta" in feature.needs and not inputs.stas:
+        return "noise movie"
+    return None
+
+
+def _inputs(session: PipelineSession, feature: Feature) -> FeatureInputs:
+    """What a feature declares that it needs, and the spikes."""
+    needs = feature.needs
+    return FeatureInputs(
+        spikes=spike_trains(session, f"feature {feature.name}"),
+        frame_times_s=session.values("stimulus/frame_times") if "frame_clock" in needs else None,
+        trials=_trials(session) if "trials" in needs else None,
+        stas=_stas(session) if "sta" in needs else {},
+        features={name: _arrays(session, name) for name in feature.needed_features},
+    )
+
+
+def _stas(session: PipelineSession) -> dict[str, Sta]:
+    stas = {}
+    for path in session.paths("sta/"):
+        group, _, what = path.rpartition("/")
+        if what == "sta":
+            z = f"{group}/z"
+            stas[group.removeprefix("sta/")] = Sta(
+                mean=session[path].data,
+                z=session[z].data if z in session else None,
+                lags=session.values(f"{group}/lags"),
+                n_spikes=session.values(f"{group}/n_spikes"),
+            )
+    return stas
+
+
+def _arrays(session: PipelineSession, feature: str) -> dict[str, Array]:
+    prefix = f"features/{feature}/"
+    return {path.removeprefix(prefix): session.values(path) for path in session.paths(prefix)}
 
 
 def _trials(session: PipelineSession) -> Trials:
@@ -187,9 +282,9 @@ EXTRACT_FEATURES = Step(
     adds=("features",),
     doc="""Compute features of every unit.
 
-A feature whose needs another step can still bring (sections, trials) is pending: it is listed in
-``session.pending`` and computed as soon as they are there. A stimulus that was not shown gives
-NaN with the reason ``stimulus_not_played``.
+A feature whose needs another step can still bring (sections, the STA, another feature) is
+pending: it is listed in ``session.pending`` and computed as soon as they are there. A stimulus that
+was not shown gives NaN with the reason ``stimulus_not_played``.
 """,
     example=""">>> result = extract_features("artifacts/rec.h5", features=["frif", "on_off"])
 >>> on_off = PipelineSession.load(result.hdf5_path).features["on_off"]
