@@ -416,14 +416,18 @@ def test_dataset_has_what_the_workflow_needs(tmp_path: Path) -> None:
 def test_errors_say_what_is_wrong(tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match="full, short, tiny"):
         make_playlist("long")
-    with pytest.raises(ParameterError, match="1 to 1000, got 0"):
-        make_retina(0, seed=1)
+    with pytest.raises(ParameterError, match="0 to 1000, got 1001"):
+        make_retina(1001, seed=1)
     with pytest.raises(ParameterError, match="1 or more, got 0"):
         simulate_dataset(tmp_path, recordings=0)
+    library = tmp_path / "stimuli"
+    write_stimulus_library(library, "tiny")
     with pytest.raises(FileMissingError, match="nowhere"):
         simulate_recording(tmp_path, "r", library=tmp_path / "nowhere", playlist="tiny")
-    with pytest.raises(ParameterError, match="both are needed"):
-        wrap_recording(tmp_path, "r", spike_trains={}, frame_times_s=np.arange(3.0))
+    with pytest.raises(ParameterError, match="at least one frame is needed"):
+        wrap_recording(tmp_path, "r", spike_trains={}, frame_times_s=np.empty(0))
+    with pytest.raises(ParameterError, match="repeats must be 1 or more, got 0"):
+        simulate_recording(tmp_path, "r", library=library, playlist="tiny", repeats=0)
     with pytest.raises(ParameterError, match=r"units \[2\] have spikes"):
         wrap_recording(
             tmp_path,
@@ -432,10 +436,9 @@ def test_errors_say_what_is_wrong(tmp_path: Path) -> None:
             frame_times_s=np.arange(3.0),
             places={1: (1, 1)},
         )
-    (tmp_path / "playlist.csv").write_text('playlist_name,movie_names\nempty,"[]"\n')
-    (tmp_path / "movie_length.csv").write_text("movie_name,movie_length\n")
+    (library / "playlist.csv").write_text('playlist_name,movie_names\nempty,"[]"\n')
     with pytest.raises(StimulusError, match=r"'empty' .* shows no movie"):
-        simulate_recording(tmp_path, "r", library=tmp_path, playlist="empty")
+        simulate_recording(tmp_path, "r", library=library, playlist="empty")
     for times, message in (([0.1, 0.1001], "2 samples apart"), ([0.1, 5.0], "leave a trace")):
         with pytest.raises(ParameterError, match=message):
             wrap_recording(

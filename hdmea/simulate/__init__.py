@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hdmea.simulate.dataset import SimulatedDataset, simulate_dataset
+from hdmea.simulate.faults import Faults
 from hdmea.simulate.mcs_files import (
     AnalogTrace,
     DigitalEvents,
@@ -19,6 +20,7 @@ from hdmea.simulate.sorting import UnitTrain
 __all__ = [
     "AnalogTrace",
     "DigitalEvents",
+    "Faults",
     "GeneratedMovie",
     "ModelCell",
     "SensorTrace",

@@ -27,11 +27,13 @@ def display_trace(
     sampling_rate_hz: float,
     seed: int,
     before: float = GREY_LUMINANCE,
+    has_pulse: npt.NDArray[np.bool_] | None = None,
+    light_delay_s: float = 0.0,
 ) -> AnalogTrace:
     """Photodiode and frame sync of a display, made block by block on demand.
 
     The first raised sample of a pulse is the one after its frame's sample, so that the peaks of
-    ``diff(sync)`` are exactly ``frame_samples``. The photodiode changes with the pulse, low-passed
+    ``diff(sync)`` are exactly ``frame_samples``. The photodiode changes with the frame, low-passed
     by 0.5 ms. A block's values do not depend on how the trace is cut into blocks.
 
     Parameters
@@ -48,6 +50,10 @@ def display_trace(
         Of the noise.
     before
         Luminance before the first frame.
+    has_pulse
+        Which of the frames have a pulse; by default all.
+    light_delay_s
+        Time from a frame's sample to its light on the photodiode; may be negative.
 
     Raises
     ------
@@ -86,7 +92,9 @@ def display_trace(
             f"Frames {where} and {where + 1} are {gaps[where]} samples apart; pulses of {pulse} "
             f"samples need more than {2 * pulse}. Frame times must ascend."
         )
-    onsets = frame_samples + 1
+    onsets = frame_samples + 1 + round(light_delay_s * sampling_rate_hz)
+    # In front, one that is over before the trace begins: there may be none in it.
+    pulses = np.r_[-pulse, 1 + (frame_samples if has_pulse is None else frame_samples[has_pulse])]
     levels = np.r_[before, np.asarray(luminance, dtype=np.float64)]
 
     def chunk(number: int) -> npt.NDArray[np.int32]:
@@ -97,7 +105,7 @@ def display_trace(
         remaining = np.exp(-np.maximum(since + 1, 0) / (_PHOTODIODE_TAU_S * sampling_rate_hz))
         light = levels[shown] + (levels[np.maximum(shown - 1, 0)] - levels[shown]) * remaining
         noise = np.random.default_rng([seed, number]).standard_normal((2, _CHUNK))
-        raised = (shown > 0) & (since < pulse)
+        raised = samples - pulses[np.searchsorted(pulses, samples, side="right") - 1] < pulse
         photodiode = _DARK_COUNTS + _WHITE_COUNTS * light + _PHOTODIODE_NOISE * noise[0]
         sync = _SYNC_BASE + _SYNC_PULSE * raised + _SYNC_NOISE * noise[1]
         counts: npt.NDArray[np.int32] = np.rint(np.stack([photodiode, sync])).astype(np.int32)

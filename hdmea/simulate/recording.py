@@ -12,18 +12,19 @@ import numpy.typing as npt
 
 from hdmea.errors import ParameterError, StimulusError
 from hdmea.simulate.display import GREY_LUMINANCE, display_trace, light_switches
-from hdmea.simulate.mcs_files import FIXED_START, DigitalEvents, write_cmcr, write_cmtr
-from hdmea.simulate.movies import WHITE
-from hdmea.simulate.retina import CHIP_SIZE, draw_spikes, firing_rates, make_retina
+from hdmea.simulate.faults import NO_FAULTS, Faults
+from hdmea.simulate.mcs_files import (
+    FIXED_START,
+    AnalogTrace,
+    DigitalEvents,
+    write_cmcr,
+    write_cmtr,
+)
+from hdmea.simulate.presentation import LEAD_PULSES, LEAD_S, present
+from hdmea.simulate.retina import CHIP_SIZE, draw_spikes, firing_rates, make_retina, silenced
 from hdmea.simulate.sorting import UnitTrain
 from hdmea.simulate.truth import Truth, write_truth
 from hdmea.stimulus.library import StimulusLibrary
-from hdmea.stimulus.sections import PAD_FRAMES, lay_out_sections
-
-LEAD_PULSES = 4
-"""Sync pulses before the first frame of the frame clock, which every reader drops."""
-LEAD_S = 1.0
-"""Seconds recorded before the first pulse and after the last frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,7 @@ def simulate_recording(
     sampling_rate_hz: float = 20000.0,
     repeats: int = 1,
     clock_jitter_s: float = 0.0,
+    faults: Faults = NO_FAULTS,
     started_at: datetime = FIXED_START,
 ) -> SimulatedRecording:
     """Show a playlist to a model retina and write what the rig and the sorter would have stored.
@@ -72,7 +74,7 @@ def simulate_recording(
     library, playlist
         Folder of the stimulus library, and which of its playlists is shown.
     n_cells
-        Ganglion cells.
+        Ganglion cells; there may be none.
     seed
         Of cells, spikes, unit numbers and noise.
     frame_rate_hz, sampling_rate_hz
@@ -81,6 +83,8 @@ def simulate_recording(
         How often the whole playlist is shown.
     clock_jitter_s
         SD of the frame times around an even clock.
+    faults
+        What goes wrong; by default nothing.
     started_at
         Start of the recording, for its metadata.
 
@@ -94,60 +98,86 @@ def simulate_recording(
     FileMissingError, UnknownNameError, StimulusError
         If the library does not have what the playlist shows, or cannot be used.
     ParameterError
-        If frame rate, jitter and sampling rate leave no room for the sync pulses.
+        If frame rate, jitter and sampling rate leave no room for the sync pulses, or a fault
+        names what is not shown.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from hdmea.simulate import Faults, write_stimulus_library
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = write_stimulus_library(folder, "tiny")
+    ...     files = simulate_recording(
+    ...         folder,
+    ...         "rec",
+    ...         library=folder,
+    ...         playlist="tiny",
+    ...         n_cells=1,
+    ...         faults=Faults(held_frames=(700,), stop_after_s=20.0),
+    ...     )
+    ...     with np.load(files.truth_npz_path) as truth:
+    ...         interval_s = np.diff(truth["frame_times_s"])
+    >>> int(interval_s.argmax()), float(interval_s.max().round(4))
+    (700, 0.0333)
     """
     movies = StimulusLibrary(library).playlist(playlist)
     if not movies:
         raise StimulusError(f"Playlist {playlist!r} of {library} shows no movie.")
     frames_of = {movie.name: movie.frames() for movie in movies}
-    luminance_of = {movie.name: movie.luminance() / WHITE for movie in movies}
-    sections = lay_out_sections([(movie.name, movie.length_frames) for movie in movies], repeats)
-    last = sections[-1]
-    n_frames = last.content_start_frame + last.length_frames + PAD_FRAMES + 1
-
-    even_s = LEAD_S + np.arange(LEAD_PULSES + n_frames) / frame_rate_hz
-    jitter = np.random.default_rng([seed, 3]).normal(0.0, 1.0, even_s.size)
-    pulse_samples = np.rint((even_s + clock_jitter_s * jitter) * sampling_rate_hz).astype(np.int64)
-    pulse_times_s = pulse_samples / sampling_rate_hz
-    end_s = float(even_s[-1] + 1 / frame_rate_hz)
-    n_samples = int(np.ceil((end_s + LEAD_S) * sampling_rate_hz))
+    show = present(
+        movies,
+        repeats=repeats,
+        faults=faults,
+        frame_rate_hz=frame_rate_hz,
+        sampling_rate_hz=sampling_rate_hz,
+        clock_jitter_s=clock_jitter_s,
+        seed=seed,
+    )
+    whole = int(np.ceil((show.end_s + LEAD_S) * sampling_rate_hz))
+    n_samples = _stopped(whole, faults.stop_after_s, sampling_rate_hz)
     duration_s = n_samples / sampling_rate_hz
 
-    luminance = np.full(n_frames, GREY_LUMINANCE)
-    for section in sections:
-        content = slice(
-            section.content_start_frame, section.content_start_frame + section.length_frames
-        )
-        luminance[content] = luminance_of[section.movie]
-
-    cells = make_retina(n_cells, seed)
-    presented = [(section.content_start_frame, frames_of[section.movie]) for section in sections]
-    rates = firing_rates(cells, presented, n_frames)
+    cells = make_retina(n_cells + faults.empty_units, seed)
+    cells[n_cells:] = [silenced(cell) for cell in cells[n_cells:]]
+    rates = firing_rates(cells, list(show.by_interval(frames_of)), int(show.n_intervals.sum()))
     # Grey before the first kept frame and after the last: the cells rest at their baseline.
     rates = np.pad(rates, ((0, 0), (LEAD_PULSES + 1, 1)), mode="edge")
-    edges_s = np.r_[0.0, pulse_times_s, end_s, duration_s]
+    whole_s = whole / sampling_rate_hz
+    edges_s = np.r_[0.0, show.interval_samples / sampling_rate_hz, show.end_s, whole_s]
     rng = np.random.default_rng([seed, 2])
-    numbers = _numbers_with_gaps(n_cells, rng)
-    units = []
-    for number, cell, rate, own in zip(numbers, cells, rates, rng.spawn(n_cells), strict=True):
+    numbers = _numbers_with_gaps(n_cells, faults.empty_units, rng)
+    units: list[UnitTrain] = []
+    for number, cell, rate, own in zip(numbers, cells, rates, rng.spawn(len(cells)), strict=True):
         spikes = draw_spikes(rate, edges_s, cell.refractory_s, own)
-        rejected = np.setdiff1d(own.integers(0, int(duration_s * 1e6), own.integers(3, 9)), spikes)
-        units.append(UnitTrain(number, cell.row, cell.column, spikes / 1e6, rejected / 1e6))
+        rejected = np.setdiff1d(own.integers(0, int(whole_s * 1e6), own.integers(3, 9)), spikes)
+        trains = (times[times < duration_s * 1e6] / 1e6 for times in (spikes, rejected))
+        units.append(UnitTrain(number, cell.row, cell.column, *trains))
+    order = np.argsort(numbers)
+    cells, units = [cells[i] for i in order], [units[i] for i in order]
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     paths = _paths(folder, name)
+    lead = show.interval_samples[:LEAD_PULSES]
+    lit = show.luminance if faults.photodiode else np.zeros_like(show.luminance)
+    trace = display_trace(
+        np.r_[lead, show.image_samples],
+        np.pad(lit, (LEAD_PULSES, 0), mode="edge"),
+        n_samples=whole,
+        sampling_rate_hz=sampling_rate_hz,
+        seed=seed,
+        before=GREY_LUMINANCE if faults.photodiode else 0.0,
+        has_pulse=np.r_[np.ones(LEAD_PULSES, dtype=np.bool_), show.has_pulse],
+        light_delay_s=faults.photodiode_delay_s,
+    )
+    # Seen by a reader only if the sample after its rise is there, too.
+    seen = show.image_samples < n_samples - 2
+    image_times_s = show.image_samples[seen] / sampling_rate_hz
     write_cmcr(
         paths.cmcr_path,
         sampling_rate_hz=sampling_rate_hz,
-        analog=display_trace(
-            pulse_samples,
-            np.pad(luminance, (LEAD_PULSES, 0), mode="edge"),
-            n_samples=n_samples,
-            sampling_rate_hz=sampling_rate_hz,
-            seed=seed,
-        ),
-        events=_light_events(luminance, pulse_times_s[LEAD_PULSES:]),
+        analog=AnalogTrace(n_samples, trace.block),
+        events=_light_events(show.luminance[seen], image_times_s),
         started_at=started_at,
     )
     write_cmtr(
@@ -158,7 +188,15 @@ def simulate_recording(
         sampling_rate_hz=sampling_rate_hz,
         started_at=started_at,
     )
-    truth = Truth(cells, units, sections, pulse_times_s[LEAD_PULSES:], luminance)
+    truth = Truth(
+        cells,
+        units,
+        show.sections,
+        frame_times_s=image_times_s,
+        luminance=show.luminance[seen],
+        has_pulse=show.has_pulse[seen],
+        n_intervals=show.n_intervals[seen],
+    )
     write_truth(truth, paths.truth_csv_path, paths.truth_npz_path)
     return paths
 
@@ -189,7 +227,8 @@ def wrap_recording(
     name
         Name of the recording.
     spike_trains
-        Spike times by unit number, float64 s from the recording's start, ascending.
+        Spike times by unit number, float64 s from the recording's start, ascending; there may
+        be no unit.
     frame_times_s
         A sync pulse is written at each, float64 s, ascending.
     duration_s
@@ -213,14 +252,12 @@ def wrap_recording(
     Raises
     ------
     ParameterError
-        If there is no frame or no unit, a unit has no place, or times leave the recording or do
+        If there is no frame, a unit has no place, or times leave the recording or do
         not ascend.
     """
     frame_times_s = np.asarray(frame_times_s, dtype=np.float64)
-    if frame_times_s.size == 0 or not spike_trains:
-        raise ParameterError(
-            f"{name}: {frame_times_s.size} frames and {len(spike_trains)} units; both are needed."
-        )
+    if frame_times_s.size == 0:
+        raise ParameterError(f"{name}: frame_times_s is empty; at least one frame is needed.")
     if duration_s is None:
         ends = [float(times[-1]) for times in spike_trains.values() if len(times)]
         duration_s = max([float(frame_times_s[-1]), *ends]) + LEAD_S
@@ -272,6 +309,19 @@ def _paths(folder: Path, name: str) -> SimulatedRecording:
     )
 
 
+def _stopped(n_samples: int, stop_after_s: float | None, sampling_rate_hz: float) -> int:
+    """Give the number of samples that are recorded of a whole show."""
+    if stop_after_s is None:
+        return n_samples
+    stop = round(stop_after_s * sampling_rate_hz)
+    if not 1 <= stop < n_samples:
+        raise ParameterError(
+            f"Faults.stop_after_s is {stop_after_s}, but the recording would last "
+            f"{n_samples / sampling_rate_hz} s: stop it within that time."
+        )
+    return stop
+
+
 def _light_events(
     luminance: npt.NDArray[np.float64], frame_times_s: npt.NDArray[np.float64]
 ) -> DigitalEvents:
@@ -286,10 +336,15 @@ def _light_events(
     )
 
 
-def _numbers_with_gaps(n_units: int, rng: np.random.Generator) -> list[int]:
-    """Draw unit numbers as they are left after curation: ascending, some missing."""
-    numbers = rng.choice(np.arange(1, int(1.3 * n_units) + 3), n_units, replace=False)
-    return [int(number) for number in np.sort(numbers)]
+def _numbers_with_gaps(n_cells: int, n_empty: int, rng: np.random.Generator) -> list[int]:
+    """Draw unit numbers as they are left after curation: ascending, some missing.
+
+    Numbers of empty units come last and lie anywhere among the others.
+    """
+    n_units = n_cells + n_empty
+    numbers = np.sort(rng.choice(np.arange(1, int(1.3 * n_units) + 3), n_units, replace=False))
+    empty = rng.choice(numbers, n_empty, replace=False)
+    return [int(number) for number in (*np.setdiff1d(numbers, empty), *np.sort(empty))]
 
 
 def _places_in_rows(numbers: list[int]) -> dict[int, tuple[int, int]]:

@@ -17,7 +17,7 @@ light and dark edges alike. Spikes are a Poisson process of that rate with an ab
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -103,7 +103,7 @@ def make_retina(n_cells: int, seed: int) -> list[ModelCell]:
     Parameters
     ----------
     n_cells
-        Number of cells, at most 1000.
+        Number of cells, 0 to 1000.
     seed
         The same seed gives the same cells.
 
@@ -118,8 +118,8 @@ def make_retina(n_cells: int, seed: int) -> list[ModelCell]:
     >>> [c.polarity for c in cells], sum(c.is_direction_selective for c in cells)
     ([1, -1, 1, -1, 1, -1, 1, -1], 2)
     """
-    if not 1 <= n_cells <= 1000:
-        raise ParameterError(f"n_cells must be 1 to 1000, got {n_cells}.")
+    if not 0 <= n_cells <= 1000:
+        raise ParameterError(f"n_cells must be 0 to 1000, got {n_cells}.")
     rng = np.random.default_rng([seed, 1])
     cells: list[ModelCell] = []
     taken: set[tuple[int, int]] = set()
@@ -155,6 +155,17 @@ def make_retina(n_cells: int, seed: int) -> list[ModelCell]:
     return cells
 
 
+def silenced(cell: ModelCell) -> ModelCell:
+    """Give the cell at the same place that never fires."""
+    return replace(
+        cell,
+        baseline_hz=0.0,
+        gain_hz=0.0,
+        preferred_direction_deg=np.nan,
+        direction_gain=0.0,
+    )
+
+
 def firing_rates(
     cells: Sequence[ModelCell], shown: Sequence[tuple[int, Frames]], n_frames: int
 ) -> Floats:
@@ -177,6 +188,8 @@ def firing_rates(
     """
     from scipy.signal import lfilter, oaconvolve
 
+    if not cells:
+        return np.zeros((0, n_frames))
     selective = [i for i, cell in enumerate(cells) if cell.is_direction_selective]
     n_channels = len(cells) + 2 * len(selective)
     contrast = np.zeros((n_channels, n_frames), dtype=np.float64)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from hdmea.simulate.retina import ModelCell
+from hdmea.simulate.retina import FILTER_FRAMES, ModelCell
 from hdmea.simulate.sorting import UnitTrain
 from hdmea.stimulus.sections import Section
 
@@ -24,11 +24,17 @@ class Truth:
     cells, units
         The model cells and, in the same order, their sorted units.
     sections
-        Presentations of the movies, in frames of the frame clock.
+        Presentations of the movies, in images as the display counts them; also those after the
+        recording's end.
     frame_times_s
-        Frame clock without the pulses that are dropped, exactly as the pulses' peaks lie.
+        When each image came, with a pulse or without, exactly as the pulses' peaks lie; without
+        the images whose pulses are dropped, and those after the recording's end.
     luminance
-        Mean luminance of the display in each of these frames, 0 to 1.
+        Mean luminance of each of these images, 0 to 1.
+    has_pulse
+        Whether its pulse is in the recording.
+    n_intervals
+        Intervals of the display for which it was shown: 2 where it was held.
     """
 
     cells: Sequence[ModelCell]
@@ -36,6 +42,8 @@ class Truth:
     sections: Sequence[Section]
     frame_times_s: npt.NDArray[np.float64]
     luminance: npt.NDArray[np.float64]
+    has_pulse: npt.NDArray[np.bool_]
+    n_intervals: npt.NDArray[np.int64]
 
 
 def write_truth(truth: Truth, csv_path: Path, npz_path: Path) -> None:
@@ -43,10 +51,13 @@ def write_truth(truth: Truth, csv_path: Path, npz_path: Path) -> None:
 
     The table has ``unit_id``, ``polarity`` (``on``, ``off``), ``direction_selective`` (0, 1),
     ``n_spikes``, ``n_rejected`` and the fields of :class:`~hdmea.simulate.retina.ModelCell`. The
-    arrays: ``frame_times_s``, ``luminance``, ``section_movie``, ``section_start_frame``,
-    ``section_end_frame``, ``section_content_start_frame``, ``unit_id``, ``temporal_filters``
-    (unit, lag), ``spike_times_s`` with ``spike_times_index`` (cumulative end).
+    arrays: ``frame_times_s``, ``luminance``, ``has_pulse``, ``n_intervals`` (one entry per image),
+    ``section_movie``, ``section_start_frame``, ``section_end_frame``,
+    ``section_content_start_frame``, ``unit_id``, ``temporal_filters`` (unit, lag),
+    ``spike_times_s`` with ``spike_times_index`` (cumulative end).
     """
+    columns = ["unit_id", *(each.name for each in fields(ModelCell))]
+    columns += ["direction_selective", "n_spikes", "n_rejected"]
     rows = [
         {
             "unit_id": unit.unit_id,
@@ -59,19 +70,25 @@ def write_truth(truth: Truth, csv_path: Path, npz_path: Path) -> None:
         for cell, unit in zip(truth.cells, truth.units, strict=True)
     ]
     with csv_path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer = csv.DictWriter(file, fieldnames=columns)
         writer.writeheader()
         writer.writerows(rows)
     np.savez_compressed(
         npz_path,
         frame_times_s=truth.frame_times_s,
         luminance=truth.luminance,
+        has_pulse=truth.has_pulse,
+        n_intervals=truth.n_intervals,
         section_movie=np.array([s.movie for s in truth.sections]),
         section_start_frame=np.array([s.start_frame for s in truth.sections]),
         section_end_frame=np.array([s.end_frame for s in truth.sections]),
         section_content_start_frame=np.array([s.content_start_frame for s in truth.sections]),
         unit_id=np.array([unit.unit_id for unit in truth.units], dtype=np.int64),
-        temporal_filters=np.stack([cell.temporal_filter() for cell in truth.cells]),
-        spike_times_s=np.concatenate([unit.spike_times_s for unit in truth.units]),
-        spike_times_index=np.cumsum([unit.spike_times_s.size for unit in truth.units]),
+        temporal_filters=np.array([cell.temporal_filter() for cell in truth.cells]).reshape(
+            -1, FILTER_FRAMES
+        ),
+        spike_times_s=np.concatenate([np.empty(0), *(u.spike_times_s for u in truth.units)]),
+        spike_times_index=np.cumsum(
+            [unit.spike_times_s.size for unit in truth.units], dtype=np.int64
+        ),
     )
