@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--recordings", type=int, default=3, help="how many (default: 3)")
     one.add_argument("--units", type=int, default=48, help="units in each (default: 48)")
     one.add_argument("--seed", type=int, default=1, help="same seed, same data (default: 1)")
-    one.add_argument("--playlist", default="short", help="tiny, short (default) or full")
+    one.add_argument("--playlist", default="short", help="tiny, brief, short (default) or full")
 
     one = add("inspect", _inspect, "say what a .cmcr, .cmtr or session file holds")
     one.add_argument("file", metavar="FILE", type=Path)

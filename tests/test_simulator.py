@@ -267,7 +267,7 @@ def test_units_have_gaps_places_and_rejected_peaks(recorded: Recorded) -> None:
         assert abs(int(row["row"]) - (1 + 64 * float(row["centre_v"]))) < 5
 
 
-@pytest.mark.parametrize("playlist", ["tiny", "short", "full"])
+@pytest.mark.parametrize("playlist", ["tiny", "brief", "short", "full"])
 def test_library_reader_finds_what_was_generated(tmp_path: Path, playlist: str) -> None:
     generated = write_stimulus_library(tmp_path, playlist)
     read = StimulusLibrary(tmp_path).playlist(playlist)
@@ -293,6 +293,44 @@ def test_light_changes_exactly_at_the_events() -> None:
                 elif name.endswith("_off"):
                     assert before > 100
                     assert after == 0
+
+
+@pytest.mark.parametrize("playlist", ["brief", "full"])
+def test_chirp_is_what_its_events_say(playlist: str) -> None:
+    movie = next(one for one in make_playlist(playlist) if one.kind == "chirp")
+    level = movie.frames[:, 0, 0].astype(float)
+    where = {name.split(":")[0]: frame for name, frame in movie.events}
+    said = {name.split(":")[0]: name.split(":")[1] for name, _ in movie.events if ":" in name}
+    first_hz, last_hz = (float(word) for word in said["sweep_start"].removesuffix("hz").split("-"))
+    ramp_hz = float(said["ramp_start"].removesuffix("hz"))
+    length = movie.trials.trial_length_frames
+    assert len(level) == length * movie.trials.n_trials
+    for start in range(0, len(level), length):
+        trial = level[start : start + length]
+        for name in ("sweep", "ramp"):  # grey before and after
+            assert (trial[where[f"{name}_start"] - 30 : where[f"{name}_start"]] == 127).all()
+            assert (trial[where[f"{name}_stop"] : where[f"{name}_stop"] + 30] == 127).all()
+
+        sweep = trial[where["sweep_start"] : where["sweep_stop"]] - 127.5
+        duration_s = len(sweep) / 60
+        # Half cycle k begins where f0 t + (f1 - f0) t^2 / (2 T) = k / 2.
+        half_cycles = np.arange(1, round(duration_s * (first_hz + last_hz)))
+        rise = (last_hz - first_hz) / (2 * duration_s)
+        expected_s = (np.sqrt(first_hz**2 + 2 * rise * half_cycles) - first_hz) / (2 * rise)
+        before = np.flatnonzero(np.diff(np.sign(sweep)))
+        step = sweep[before + 1] - sweep[before]
+        crossings_s = (before - sweep[before] / step) / 60  # on a straight line between frames
+        np.testing.assert_allclose(crossings_s, expected_s, atol=0.1 / 60)
+        assert np.abs(sweep).max() == 127.5
+
+        ramp = trial[where["ramp_start"] : where["ramp_stop"]] - 127.5
+        time_s = np.arange(len(ramp)) / 60
+        # Its amplitude, where the sine is near its peaks: it rises evenly from 0 to 1.
+        carrier = np.sin(2 * np.pi * ramp_hz * time_s)
+        near_peak = np.abs(carrier) > 0.95
+        assert np.count_nonzero(near_peak) > len(ramp) / 8
+        amplitude = ramp[near_peak] / carrier[near_peak] / 127.5
+        np.testing.assert_allclose(amplitude, time_s[near_peak] * 60 / len(ramp), atol=0.005)
 
 
 def test_bar_moves_in_the_named_directions() -> None:
@@ -414,7 +452,7 @@ def test_dataset_has_what_the_workflow_needs(tmp_path: Path) -> None:
 
 
 def test_errors_say_what_is_wrong(tmp_path: Path) -> None:
-    with pytest.raises(UnknownNameError, match="full, short, tiny"):
+    with pytest.raises(UnknownNameError, match="brief, full, short, tiny"):
         make_playlist("long")
     with pytest.raises(ParameterError, match="0 to 1000, got 1001"):
         make_retina(1001, seed=1)

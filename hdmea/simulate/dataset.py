@@ -57,7 +57,7 @@ def simulate_dataset(
     seed
         The same seed gives the same dataset.
     playlist
-        ``full``, ``short`` or ``tiny``.
+        ``full``, ``short``, ``brief`` or ``tiny``.
     progress
         Told in a line about every recording that is done.
 

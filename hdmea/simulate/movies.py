@@ -203,41 +203,87 @@ def frequency_steps(
     )
 
 
-def chirp(name: str = "chirp_3x", *, repeat: int = 3) -> GeneratedMovie:
+def chirp(
+    name: str = "chirp_3x",
+    *,
+    step_frames: int = 180,
+    rest_frames: int = 120,
+    sweep_frames: int = 480,
+    sweep_hz: tuple[float, float] = (0.5, 8),
+    ramp_frames: int = 480,
+    ramp_hz: float = 2,
+    repeat: int = 3,
+) -> GeneratedMovie:
     """Full-field chirp in the manner of Baden et al. (2016).
 
-    Per trial: 2 s dark, 3 s light, 3 s dark, 2 s grey, 8 s sweep from 0.5 to 8 Hz, 2 s grey,
-    8 s of 2 Hz with rising contrast, 2 s grey.
+    Per trial: dark, a light step, dark again, then around grey a sine of rising frequency and one
+    of rising contrast, with rests before and after. With t in seconds from the beginning of each::
+
+        sweep: 127.5 (1 + sin(2 pi (f0 t + (f1 - f0) t^2 / (2 T))))     frequency f0 to f1
+        ramp:  127.5 (1 + (t / T) sin(2 pi f t))                        contrast 0 to 1
+
+    Parameters
+    ----------
+    name
+        Name of the movie.
+    step_frames
+        Display frames of light, and of dark after it.
+    rest_frames
+        Of dark before the light, and of grey before the sweep, between sweep and ramp, and at
+        the end.
+    sweep_frames, sweep_hz
+        Length of the sweep, and its first and last frequency.
+    ramp_frames, ramp_hz
+        Length of the contrast ramp, and its frequency.
+    repeat
+        Trials.
 
     Examples
     --------
     >>> movie = chirp()
-    >>> movie.trials.trial_length_frames, movie.events
+    >>> movie.trials.trial_length_frames, movie.events[:2]
     (1800, (('light_on', 120), ('light_off', 300)))
-    """
-    second = FRAME_RATE_HZ
-    time_s = np.arange(8 * second) / FRAME_RATE_HZ
-    sweep = np.sin(2 * np.pi * (0.5 * time_s + (8 - 0.5) / (2 * 8) * time_s**2))
-    ramp = time_s / 8 * np.sin(2 * np.pi * 2 * time_s)
-    rest = np.full(2 * second, GREY)
+    >>> movie.events[2:]
+    (('sweep_start:0.5-8hz', 600), ('sweep_stop', 1080), ('ramp_start:2hz', 1200), ('ramp_stop', 1680))
+    """  # noqa: E501
+    first_hz, last_hz = sweep_hz
+    time_s = np.arange(sweep_frames) / FRAME_RATE_HZ
+    sweep_s = sweep_frames / FRAME_RATE_HZ
+    cycles = first_hz * time_s + (last_hz - first_hz) / (2 * sweep_s) * time_s**2
+    ramp_s = np.arange(ramp_frames) / FRAME_RATE_HZ
+    ramp = ramp_s / (ramp_frames / FRAME_RATE_HZ) * np.sin(2 * np.pi * ramp_hz * ramp_s)
+    rest = np.full(rest_frames, GREY)
     cycle = np.concatenate(
         [
-            np.zeros(2 * second),
-            np.full(3 * second, WHITE),
-            np.zeros(3 * second),
+            np.zeros(rest_frames),
+            np.full(step_frames, WHITE),
+            np.zeros(step_frames),
             rest,
-            127.5 + 127.5 * sweep,
+            127.5 + 127.5 * np.sin(2 * np.pi * cycles),
             rest,
             127.5 + 127.5 * ramp,
             rest,
         ]
     )
+    sweep_start = 2 * rest_frames + 2 * step_frames
+    ramp_start = sweep_start + sweep_frames + rest_frames
     return GeneratedMovie(
         name=name,
         frames=_full_field(np.tile(cycle, repeat)),
         kind="chirp",
         trials=TrialRule(0, len(cycle), repeat),
-        events=(("light_on", 2 * second), ("light_off", 5 * second)),
+        events=(
+            ("light_on", rest_frames),
+            ("light_off", rest_frames + step_frames),
+            (f"sweep_start:{first_hz:g}-{last_hz:g}hz", sweep_start),
+            ("sweep_stop", sweep_start + sweep_frames),
+            (f"ramp_start:{ramp_hz:g}hz", ramp_start),
+            ("ramp_stop", ramp_start + ramp_frames),
+        ),
+        generate_kwargs={
+            "sweep_hz": [float(first_hz), float(last_hz)],
+            "ramp_hz": float(ramp_hz),
+        },
     )
 
 

@@ -48,12 +48,42 @@ def _tiny(seed: int) -> list[GeneratedMovie]:
     ]
 
 
+def _brief(seed: int) -> list[GeneratedMovie]:
+    return [
+        movies.grey(120),
+        movies.dense_noise(20, seed=seed),
+        movies.light_step("brief_step_3x", on_frames=90, off_frames=120),
+        movies.green_blue("brief_green_blue_2x", on_frames=90, off_frames=90, repeat=2),
+        movies.frequency_steps(
+            "brief_freq_step_2x",
+            frequencies_hz=(1, 2, 4, 10),
+            segment_frames=120,
+            break_frames=30,
+            before_frames=15,
+            repeat=2,
+        ),
+        movies.chirp(
+            "brief_chirp_2x",
+            step_frames=90,
+            rest_frames=60,
+            sweep_frames=240,
+            ramp_frames=240,
+            repeat=2,
+        ),
+        movies.moving_bar("brief_moving_bar_d8_2x", pixels=30, direction_frames=100, repeat=2),
+    ]
+
+
 PLAYLISTS: dict[str, Callable[[int], list[GeneratedMovie]]] = {
     "full": _full,
     "short": _short,
+    "brief": _brief,
     "tiny": _tiny,
 }
-"""Playlists by name, each a function of the noise's seed: about 12, 4.5 and 1 minutes long."""
+"""Playlists by name, each a function of the noise's seed: about 12, 4.5, 3 and 1 minutes long.
+
+``full`` has every kind of stimulus in the reference lab's timing, ``brief`` every kind, shortened.
+"""
 
 _LAB_TIMING = (
     "baseline_",
@@ -61,6 +91,7 @@ _LAB_TIMING = (
     "step_up_",
     "green_blue_",
     "freq_step_",
+    "chirp_",
     "moving_h_bar_",
 )
 
@@ -98,7 +129,7 @@ def write_stimulus_library(
     folder
         Where to write; made if missing.
     playlist
-        ``full``, ``short`` or ``tiny``.
+        ``full``, ``short``, ``brief`` or ``tiny``.
     seed
         Of the noise movie; its name carries it.
 
