@@ -68,7 +68,7 @@ def _problem(details: Any, model: type[BaseModel], also: Iterable[str]) -> str:
     where = ".".join(map(str, details["loc"]))
     if details["type"] == "extra_forbidden":
         known = [*_known(model, parents), *(() if parents else also)]
-        return f"{where}: {_unknown(str(name), known)}"
+        return f"{where}: {unknown(str(name), known)}"
     said = _PLAIN.get(details["type"], details["msg"].removeprefix("Value error, "))
     found = details["input"]
     # A rule about all values together, or one that quotes the text it found, has said enough.
@@ -78,7 +78,15 @@ def _problem(details: Any, model: type[BaseModel], also: Iterable[str]) -> str:
     return f"{where}: {said}" if where else said
 
 
-def _unknown(name: str, known: list[str]) -> str:
+def unknown(name: str, known: Iterable[str]) -> str:
+    """Say that a name is unknown, and which one may be meant, or which there are.
+
+    Examples
+    --------
+    >>> unknown("hight", ["height", "row"]), unknown("x", ["height", "row"])
+    ("unknown, did you mean 'height'?", 'unknown; known: height, row')
+    """
+    known = list(known)
     close = get_close_matches(name, known, n=1)
     return f"unknown, did you mean {close[0]!r}?" if close else f"unknown; known: {_listed(known)}"
 

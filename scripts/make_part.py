@@ -2,22 +2,17 @@
 
 from _job import job
 
-from hdmea.batch import parts_of, read_config
+from hdmea.batch import read_config
 from hdmea.pipeline import run_part
 
 with job() as snakemake:
-    config = read_config(snakemake.config)
-    part = parts_of(config)[snakemake.params.part]
-    parameters = part.parameters(snakemake.params.playlist)
-    if "threads" in parameters:
-        parameters["threads"] = snakemake.threads
     run_part(
-        part.step,
-        parameters,
+        snakemake.params.step,
+        snakemake.params.parameters,
         snakemake.output.part,
         parts=snakemake.input.get("parts", []),
         dataset_id=snakemake.wildcards.recording,
         cmcr_path=snakemake.input.get("cmcr"),
         cmtr_path=snakemake.input.get("cmtr"),
-        stimuli_dir=config.stimuli,
+        stimuli_dir=read_config(snakemake.config).stimuli,
     )

@@ -2,17 +2,14 @@
 
 from _job import job
 
-from hdmea.batch import all_steps, read_config
+from hdmea.batch import read_config
 from hdmea.pipeline import run_recording
 
 with job() as snakemake:
     config = read_config(snakemake.config)
     recording = snakemake.wildcards.recording
-    steps = all_steps(config, snakemake.params.playlist)
-    if "compute_sta" in steps:
-        steps["compute_sta"]["threads"] = snakemake.threads
     run_recording(
-        steps,
+        snakemake.params.steps,
         snakemake.output.session,
         dataset_id=recording,
         cmcr_path=snakemake.input.get("cmcr"),

@@ -11,10 +11,10 @@ import pytest
 import yaml
 
 from hdmea.batch.__main__ import main
-from hdmea.batch.config import config_schema, read_config, recordings_schema
-from hdmea.batch.plan import all_steps, movie_digests, parts_of, parts_until, require_inputs
-from hdmea.batch.recordings import read_recordings, require_files
-from hdmea.errors import FileMissingError, ParameterError
+from hdmea.batch.config import config_schema, read_config
+from hdmea.batch.plan import movie_digests, parts_of, parts_until
+from hdmea.batch.recordings import recordings_schema
+from hdmea.errors import ParameterError
 from hdmea.features.registry import FEATURES
 from hdmea.simulate import SimulatedDataset
 from hdmea.steps.registry import STEPS
@@ -27,12 +27,6 @@ NOISE, STEP = "perfect_dense_noise_15x15_15hz_r42_24s", "tiny_step_3x"
 def configuration(**changes: Any) -> dict[str, Any]:
     steps = dict.fromkeys(STEPS)
     return {**PLACES, "steps": steps, **changes}
-
-
-def table(folder: Path, *rows: str, header: str = "recording\tcmcr\tcmtr\tplaylist") -> Path:
-    path = folder / "recordings.tsv"
-    path.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
-    return path
 
 
 # -- schema ---------------------------------------------------------------------------------------
@@ -150,21 +144,6 @@ def test_demo_configuration_is_good() -> None:
     values = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
     jsonschema.validate(values, config_schema())
     assert read_config(values).chosen_steps == tuple(STEPS)
-    assert list(read_recordings(ROOT / values["recordings"])) == [
-        f"demo_retina_{i}" for i in (1, 2, 3)
-    ]
-
-
-def test_demo_recordings_are_those_that_are_simulated(
-    tiny_dataset: SimulatedDataset,
-) -> None:
-    table = read_recordings(ROOT / "config/recordings.tsv")
-    simulated = read_recordings(tiny_dataset.table_path)
-    folder = tiny_dataset.table_path.parent
-    for name, row in simulated.items():
-        assert table[name].files == {
-            role: f"demo/{Path(path).relative_to(folder)}" for role, path in row.files.items()
-        }
 
 
 # -- plan -----------------------------------------------------------------------------------------
@@ -185,7 +164,6 @@ def test_parts_follow_declared_needs() -> None:
 def test_steps_left_out_are_not_run_and_loading_always_is() -> None:
     config = read_config(configuration(steps={"add_section_time": None}))
     assert list(parts_of(config)) == ["load_recording", "sections"]
-    assert all_steps(config, "p")["add_section_time"]["playlist_name"] == "p"
 
 
 def test_parts_until_a_step_hold_all_before_it() -> None:
@@ -193,29 +171,6 @@ def test_parts_until_a_step_hold_all_before_it() -> None:
     assert parts_until(config, "load_recording") == ("load_recording",)
     assert parts_until(config, "section_spike_times") == ("load_recording", "sections", "spikes")
     assert parts_until(config, "compute_sta") == tuple(parts_of(config))
-
-
-def changed_parts(one: dict[str, Any], other: dict[str, Any]) -> set[str]:
-    before, after = (parts_of(read_config(configuration(steps=steps))) for steps in (one, other))
-    return {name for name in before if before[name].definition("p") != after[name].definition("p")}
-
-
-@pytest.mark.parametrize(
-    ("step", "parameters", "changed"),
-    [
-        ("compute_sta", {"cover_range": [-30, 0]}, {"sta"}),
-        ("compute_sta", {"threads": 4}, set()),
-        ("load_recording", {"probe": "off"}, set()),
-        ("load_recording", {"frame_clock": {"drop_first": 5}}, {"load_recording"}),
-        ("section_spike_times", {"pre_s": 0.5}, {"spikes"}),
-        ("extract_features", {"parameters": {"on_off": {"window_s": 0.4}}}, {"features.on_off"}),
-    ],
-)
-def test_a_parameter_changes_its_own_part_only(
-    step: str, parameters: dict[str, Any], changed: set[str]
-) -> None:
-    all_default: dict[str, Any] = dict.fromkeys(STEPS)
-    assert changed_parts(all_default, all_default | {step: parameters}) == changed
 
 
 def test_an_edited_movie_changes_its_digest(tiny_dataset: SimulatedDataset, tmp_path: Path) -> None:
@@ -249,125 +204,3 @@ def test_an_edited_playlist_changes_its_digests(
     assert (noise[0], step[0]) == (NOISE, STEP)
     assert shown(STEP, NOISE) == [step, noise]
     assert shown(NOISE, STEP, STEP) == [noise, step, step]
-
-
-# -- recordings -----------------------------------------------------------------------------------
-
-
-def test_names_stay_text(tmp_path: Path) -> None:
-    path = table(tmp_path, "001\ta.cmcr\ta.cmtr\tp", "# a remark", "", "NA\t\tb.cmtr\t1e3")
-    rows = read_recordings(path)
-    assert list(rows) == ["001", "NA"]
-    assert rows["001"].files == {"cmcr": "a.cmcr", "cmtr": "a.cmtr"}
-    assert rows["NA"].files == {"cmtr": "b.cmtr"}
-    assert rows["NA"].playlist == "1e3"
-
-
-def test_everything_wrong_with_the_rows_is_listed(tmp_path: Path) -> None:
-    path = table(
-        tmp_path,
-        "good\ta.cmcr\ta.cmtr\tp",
-        "good\tb.cmcr\tb.cmtr\tp",
-        "$(touch X)\ta\tb\tp",
-        "../up\ta\tb\tp",
-        "empty\t\t\tp",
-        "braces\tdata/{x}.cmcr\t\tp",
-    )
-    with pytest.raises(ParameterError) as refused:
-        read_recordings(path)
-    said = str(refused.value)
-    assert "'good' is listed 2 times" in said
-    assert "line 4: recording: '$(touch X)' cannot be" in said
-    assert "line 5: recording: '../up' cannot be" in said
-    assert "line 6: neither cmcr nor cmtr is given" in said
-    assert "line 7: cmcr: 'data/{x}.cmcr' has a brace" in said
-
-
-@pytest.mark.parametrize(
-    ("header", "rows", "said"),
-    [
-        ("recording\tcmcr\tsorted", ["a\tb\tc"], "its columns are 'recording', 'cmcr', 'sorted'"),
-        ("recording,cmcr,cmtr,playlist", ["a,b,c,d"], "separated by tabs"),
-        ("recording\trecording", ["a\tb"], "its columns are"),
-        ("cmcr\tcmtr", ["a\tb"], "they must be recording"),
-        ("recording\tcmcr", ["a\tb\tc"], "line 2: 3 cells, but 2 columns"),
-        ("recording\tcmcr", [], "it lists no recording"),
-        ("", [], "its columns are missing"),
-    ],
-)
-def test_a_table_of_another_shape(tmp_path: Path, header: str, rows: list[str], said: str) -> None:
-    with pytest.raises(ParameterError, match=said):
-        read_recordings(table(tmp_path, *rows, header=header))
-
-
-def test_a_table_that_is_missing_or_no_text(tmp_path: Path) -> None:
-    with pytest.raises(FileMissingError, match="no table of recordings"):
-        read_recordings(tmp_path / "recordings.tsv")
-    (tmp_path / "recordings.tsv").write_bytes(b"\xff\xfe")
-    with pytest.raises(ParameterError, match="not text in UTF-8"):
-        read_recordings(tmp_path / "recordings.tsv")
-
-
-def test_missing_files_are_listed(tmp_path: Path) -> None:
-    rows = read_recordings(table(tmp_path, "a\tx.cmcr\tx.cmtr\tp", "b\t\ty.cmtr\tp"))
-    with pytest.raises(FileMissingError) as refused:
-        require_files(rows)
-    assert str(refused.value).splitlines()[1:] == [
-        "  a: cmcr x.cmcr",
-        "  a: cmtr x.cmtr",
-        "  b: cmtr y.cmtr",
-    ]
-
-
-def test_what_is_missing_is_said_with_the_recordings_that_need_it(
-    tiny_dataset: SimulatedDataset, tmp_path: Path
-) -> None:
-    files = tiny_dataset.recordings["demo_retina_1"]
-    pair = f"{files.cmcr_path}\t{files.cmtr_path}"
-    path = table(tmp_path, f"a\t{pair}\ttiny", f"b\t{pair}\tlong", f"c\t{pair}\t", "d\tx\t\ttiny")
-    config = read_config(configuration(stimuli=str(tiny_dataset.stimuli_path)))
-    with pytest.raises(ParameterError) as refused:
-        require_inputs(config, read_recordings(path))
-    said = str(refused.value)
-    assert "d: cmcr x" in said
-    assert "b: Playlist 'long' is not in" in said
-    assert "c: no playlist is given in recordings.tsv" in said
-    assert "a:" not in said
-
-
-@pytest.mark.parametrize(
-    ("steps", "removed", "said"),
-    [
-        ({"compute_sta": None}, [NOISE, STEP], [NOISE]),
-        ({"compute_sta": {"stimulus": STEP}}, [NOISE, STEP], [STEP]),
-        ({"compute_sta": None}, [STEP], []),
-        ({}, [NOISE, STEP], []),
-    ],
-)
-def test_frames_that_an_sta_needs_are_asked_for_first(
-    steps: dict[str, Any],
-    removed: list[str],
-    said: list[str],
-    tiny_dataset: SimulatedDataset,
-    tmp_path: Path,
-) -> None:
-    stimuli = tmp_path / "stimuli"
-    shutil.copytree(tiny_dataset.stimuli_path, stimuli)
-    for name in removed:
-        (stimuli / f"{name}.npy").unlink()
-    files = tiny_dataset.recordings["demo_retina_1"]
-    rows = [f"{name}\t{files.cmcr_path}\t{files.cmtr_path}\ttiny" for name in ("a", "b")]
-    config = read_config(
-        configuration(stimuli=str(stimuli), steps={"add_section_time": None, **steps})
-    )
-    recordings = read_recordings(table(tmp_path, *rows))
-    if not said:
-        require_inputs(config, recordings)
-        return
-    with pytest.raises(ParameterError) as refused:
-        require_inputs(config, recordings)
-    assert str(refused.value).splitlines() == [
-        f"a, b: compute_sta needs the frames of movie {name!r}, but there is no {name}.npy "
-        f"in {stimuli}"
-        for name in said
-    ]

@@ -14,8 +14,6 @@ from typing import Any
 import pytest
 from workflow_project import Project
 
-from hdmea.batch.config import read_config
-from hdmea.batch.plan import all_steps
 from hdmea.pipeline import PipelineSession, run_recording, verify
 from hdmea.simulate import SimulatedDataset
 
@@ -46,11 +44,11 @@ def library_digest(tiny_dataset: SimulatedDataset, tmp_path_factory: pytest.Temp
 
     @cache
     def digests(name: str) -> dict[str, str]:
-        values = {"recordings": "-", "stimuli": str(tiny_dataset.stimuli_path), "steps": STEPS}
         files, folder = tiny_dataset.recordings[name], tmp_path_factory.mktemp("library")
         after = {step: folder / f"{step}.h5" for step in STEPS}
         result = run_recording(
-            all_steps(read_config(values), "tiny"),
+            {name: values or {} for name, values in STEPS.items()}
+            | {"add_section_time": {"playlist_name": "tiny"}},
             folder / "session.h5",
             dataset_id=name,
             cmcr_path=files.cmcr_path,
@@ -198,6 +196,37 @@ def test_parts_are_deleted_where_they_are_not_kept(project: Project, library_dig
     project.run(f"results/{ONE}.h5")
     assert project.digest(f"results/{ONE}.h5") == library_digest(ONE, "load_recording")
     assert list((project.folder / "steps" / ONE).glob("*.h5")) == []
+
+
+def test_a_cell_of_one_recording_redoes_that_one_and_what_depends_on_it(project: Project) -> None:
+    steps = {"load_recording": STEPS["load_recording"], "add_section_time": None}
+    project.configure(mode="immediate", steps=steps)
+    project.run("results/units.csv")
+    no_change = {"probe": "warn", "alignment": "warn", "repeats": "1"}
+    project.cells = {ONE: {"electrode_pitch_um": "20"}, TWO: no_change}
+    project.configure(mode="immediate", steps=steps)
+    assert jobs(project.run("-n", "results/units.csv")) == {
+        "load_recording": 1,
+        "add_section_time": 1,
+        "assemble": 1,
+        "units_table": 1,
+        "total": 4,
+    }
+    project.run("results/units.csv")
+    pitched, other = (
+        PipelineSession.load(project.folder / f"results/{name}.h5") for name in (ONE, TWO)
+    )
+    assert "units/x_um" not in other
+    assert (pitched.values("units/x_um") == 20.0 * (pitched.values("units/column") - 1)).all()
+
+    project.configure(steps=steps, output_dir="deferred")
+    project.run("deferred/units.csv")
+    for name in (ONE, TWO):
+        assert project.digest(f"deferred/{name}.h5") == project.digest(f"results/{name}.h5")
+    project.cells = {ONE: {"electrode_pitch_um": "20.0"}, TWO: no_change | {"repeats": "2"}}
+    project.configure(steps=steps, output_dir="deferred")
+    found = jobs(project.run("-n", "deferred/units.csv"))
+    assert found == {"process_recording": 1, "units_table": 1, "total": 2}
 
 
 @pytest.mark.parametrize(

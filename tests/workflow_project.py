@@ -7,9 +7,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,19 +29,26 @@ class Project:
     files: dict[str, tuple[Path, Path]]
     steps: dict[str, Any]
     playlist: str = "tiny"
+    cells: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Further cells of recordings, by recording and column."""
 
     def configure(self, **changes: Any) -> None:
+        columns = sorted({column for cells in self.cells.values() for column in cells})
         rows = [
-            f"{name}\t{cmcr}\t{cmtr}\t{self.playlist}" for name, (cmcr, cmtr) in self.files.items()
+            "\t".join([name, *map(str, pair), self.playlist, *self._cells_of(name, columns)])
+            for name, pair in self.files.items()
         ]
-        self.write_table(*rows)
+        self.write_table(*rows, columns=columns)
         values = {"recordings": "config/recordings.tsv", "stimuli": str(self.stimuli)}
         values |= {"steps": self.steps} | changes
         (self.folder / "config/config.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
 
-    def write_table(self, *rows: str) -> None:
+    def _cells_of(self, name: str, columns: list[str]) -> list[str]:
+        return [self.cells.get(name, {}).get(column, "") for column in columns]
+
+    def write_table(self, *rows: str, columns: Sequence[str] = ()) -> None:
         (self.folder / "config").mkdir(exist_ok=True)
-        lines = ["recording\tcmcr\tcmtr\tplaylist", *rows, ""]
+        lines = ["\t".join(["recording", "cmcr", "cmtr", "playlist", *columns]), *rows, ""]
         (self.folder / "config/recordings.tsv").write_text("\n".join(lines), encoding="utf-8")
 
     @contextmanager

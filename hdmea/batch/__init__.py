@@ -12,13 +12,13 @@ from hdmea.batch.plan import (
     parts_until,
     require_inputs,
 )
-from hdmea.batch.recordings import RecordingRow, read_recordings
+from hdmea.batch.recordings import Recording, read_recordings, same_files
 from hdmea.errors import HdmeaError
 
 __all__ = [
     "HdmeaError",
     "Part",
-    "RecordingRow",
+    "Recording",
     "WorkflowConfig",
     "all_steps",
     "movie_digests",
@@ -27,4 +27,5 @@ __all__ = [
     "read_config",
     "read_recordings",
     "require_inputs",
+    "same_files",
 ]

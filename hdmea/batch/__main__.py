@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from hdmea.batch.config import config_schema, recordings_schema
+from hdmea.batch.config import config_schema
+from hdmea.batch.recordings import recordings_schema
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -1,7 +1,7 @@
 """The workflow's configuration: models made from the steps' own parameter models, and their schema.
 
 Nothing about a step is repeated here: a new step, parameter or feature appears by itself.
-``python -m hdmea.batch config`` (or ``recordings``) prints the schema that Snakemake checks.
+``python -m hdmea.batch config`` prints the schema that Snakemake checks.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pydantic import (
     model_validator,
 )
 
-from hdmea.batch.recordings import RecordingRow
+from hdmea.batch.columns import FROM_TABLE
 from hdmea.errors import ParameterError
 from hdmea.features.registry import FEATURES, in_order
 from hdmea.steps.extract_features import BROUGHT_BY, ExtractFeaturesParameters
@@ -29,10 +29,7 @@ from hdmea.steps.registry import STEPS
 from hdmea.steps.step import StepParameters
 from hdmea.validation import problems
 
-FROM_TABLE = {"add_section_time": "playlist_name"}
-"""Parameters that are each recording's own, by step: they come from the table of recordings."""
-
-_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 class _Strict(BaseModel):
@@ -83,7 +80,7 @@ def _configured(name: str) -> type[StepParameters]:
     fields: Any = {
         field: (info.annotation, info)
         for field, info in model.model_fields.items()
-        if field != FROM_TABLE[name]
+        if field not in FROM_TABLE[name]
     }
     return create_model(
         model.__name__, __base__=StepParameters, __doc__=model.__doc__ or "", **fields
@@ -113,7 +110,8 @@ class WorkflowConfig(_Strict):
     """What the workflow does and where; paths are relative to the working directory."""
 
     recordings: PathText = Field(
-        description="table of the recordings, tab-separated: recording, cmcr, cmtr, playlist"
+        description="table of the recordings, tab-separated: recording, cmcr, cmtr, playlist, "
+        "and parameters that are a recording's own"
     )
     stimuli: PathText = Field(description="folder of the stimulus library")
     mode: Literal["deferred", "immediate"] = Field(
@@ -237,12 +235,7 @@ def config_schema() -> dict[str, Any]:
     # An empty key, "compute_sta:", asks for a step with its defaults.
     for step in schema["$defs"]["Steps"]["properties"].values():
         schema["$defs"][step["$ref"].rpartition("/")[2]]["type"] = ["object", "null"]
-    return {"$schema": _DIALECT, **schema}
-
-
-def recordings_schema() -> dict[str, Any]:
-    """JSON schema of a row of the table of recordings."""
-    return {"$schema": _DIALECT, **RecordingRow.model_json_schema()}
+    return {"$schema": DIALECT, **schema}
 
 
 def _simplify(node: Any) -> None:

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hdmea.batch.config import FROM_TABLE, WorkflowConfig
-from hdmea.batch.recordings import RecordingRow, require_files
+from hdmea.batch.columns import file_digests, without_paths
+from hdmea.batch.config import WorkflowConfig
+from hdmea.batch.recordings import Recording, require_files
 from hdmea.errors import FileMissingError, HdmeaError, ParameterError
 from hdmea.features.registry import FEATURES
 from hdmea.steps.extract_features import BROUGHT_BY
@@ -36,7 +37,7 @@ class Part:
     step
         The step that makes it.
     values
-        The step's parameters, without those that come from the table.
+        The step's parameters in the configuration, without those that only the table has.
     needs
         Names of the parts it is made from.
     version
@@ -49,14 +50,26 @@ class Part:
     needs: tuple[str, ...]
     version: tuple[int, ...]
 
-    def parameters(self, playlist: str) -> dict[str, Any]:
-        """The step's parameters for a recording with this playlist."""
-        return {**self.values, **_from_table(self.step, playlist)}
+    def parameters(self, recording: Recording) -> dict[str, Any]:
+        """The step's parameters for a recording."""
+        own = recording.parameters.get(self.step)
+        return dict(self.values) if own is None else own.model_dump(mode="json")
 
-    def definition(self, playlist: str) -> dict[str, Any]:
-        """Versions and parameters that affect the result: when they change, it is made anew."""
-        affecting = STEPS[self.step].parse(self.parameters(playlist)).affecting()
-        return {"version": self.version, "parameters": affecting}
+    def definition(self, recording: Recording) -> dict[str, Any]:
+        """Versions, parameters and files that affect the result: when they change, it is made anew.
+
+        Raises
+        ------
+        FileMissingError
+            If there is no file that a parameter names.
+        """
+        step = STEPS[self.step]
+        parameters = step.parse(self.parameters(recording))
+        return {
+            "version": self.version,
+            "parameters": without_paths(self.step, parameters.affecting()),
+            "files": file_digests(recording.input_files(self.step)),
+        }
 
 
 def parts_of(config: WorkflowConfig) -> dict[str, Part]:
@@ -107,11 +120,10 @@ def parts_until(config: WorkflowConfig, step: str) -> tuple[str, ...]:
     )
 
 
-def all_steps(config: WorkflowConfig, playlist: str) -> dict[str, dict[str, Any]]:
+def all_steps(config: WorkflowConfig, recording: Recording) -> dict[str, dict[str, Any]]:
     """Parameters of each step, in the order in which they run, for one recording."""
-    return {
-        step: config.parameters(step) | _from_table(step, playlist) for step in config.chosen_steps
-    }
+    own = {step: found.model_dump(mode="json") for step, found in recording.parameters.items()}
+    return {step: config.parameters(step) for step in config.chosen_steps} | own
 
 
 def movie_digests(config: WorkflowConfig, playlist: str) -> list[list[str]]:
@@ -125,7 +137,7 @@ def movie_digests(config: WorkflowConfig, playlist: str) -> list[list[str]]:
     return [[movie.name, digests[movie.name]] for movie in movies]
 
 
-def require_inputs(config: WorkflowConfig, recordings: Mapping[str, RecordingRow]) -> None:
+def require_inputs(config: WorkflowConfig, recordings: Mapping[str, Recording]) -> None:
     """Make sure that files, playlists and movies of all recordings are there before any job runs.
 
     Raises
@@ -138,26 +150,19 @@ def require_inputs(config: WorkflowConfig, recordings: Mapping[str, RecordingRow
         require_files(recordings)
     except FileMissingError as error:
         problems.append(str(error))
-    if "add_section_time" in config.chosen_steps:
-        problems += _playlist_problems(config, recordings)
+    problems += _playlist_problems(config, recordings)
     if problems:
         raise ParameterError("\n".join(problems))
 
 
-def _from_table(step: str, playlist: str) -> dict[str, str]:
-    return {FROM_TABLE[step]: playlist} if step in FROM_TABLE else {}
-
-
-def _playlist_problems(config: WorkflowConfig, recordings: Mapping[str, RecordingRow]) -> list[str]:
+def _playlist_problems(config: WorkflowConfig, recordings: Mapping[str, Recording]) -> list[str]:
     users: dict[str, list[str]] = {}
-    for row in recordings.values():
-        users.setdefault(row.playlist, []).append(row.recording)
+    for recording in recordings.values():
+        if recording.playlist is not None:
+            users.setdefault(recording.playlist, []).append(recording.name)
     problems: list[str] = []
     for playlist, names in users.items():
         whose = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-        if not playlist:
-            problems.append(f"{whose}: no playlist is given in {config.recordings}")
-            continue
         try:
             movies = StimulusLibrary(config.stimuli).playlist(playlist)
         except HdmeaError as error:

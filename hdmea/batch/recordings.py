@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 import csv
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from hdmea.batch.columns import (
+    COLUMNS,
+    OF_A_RECORDING,
+    column_at,
+    column_schemas,
+    input_files,
+    with_cells,
+)
+from hdmea.batch.config import DIALECT, WorkflowConfig
 from hdmea.errors import FileMissingError, ParameterError
 from hdmea.session.identity import check_dataset_id
-from hdmea.validation import problems
+from hdmea.steps.registry import STEPS
+from hdmea.steps.step import StepParameters
+from hdmea.validation import problems, unknown
+
+_MOST_LINES = 5
 
 
 def _no_braces(path: str) -> str:
@@ -28,7 +43,10 @@ _FilePath = Annotated[str, AfterValidator(_no_braces)]
 
 
 class RecordingRow(BaseModel):
-    """A row of the table of recordings; everything in it is text, `001` and `NA` too."""
+    """A row of the table of recordings; everything in it is text, `001` and `NA` too.
+
+    Further columns are named like parameters of steps; an empty cell is the configuration's value.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -41,7 +59,6 @@ class RecordingRow(BaseModel):
     cmtr: _FilePath = Field(
         default="", description="spike-sorted file, relative to the working directory; empty: none"
     )
-    playlist: str = Field(default="", description="name of the playlist that was shown")
 
     @model_validator(mode="after")
     def _has_a_file(self) -> RecordingRow:
@@ -55,53 +72,91 @@ class RecordingRow(BaseModel):
         return {role: path for role in ("cmcr", "cmtr") if (path := getattr(self, role))}
 
 
-def read_recordings(path: str | Path) -> dict[str, RecordingRow]:
-    """Recordings of a tab-separated table, by name, in the table's order.
-
-    Whether their files exist is asked by `require_files`: a table can be read elsewhere than
-    where the recordings are.
+@dataclass(frozen=True)
+class Recording:
+    """A recording of the table.
 
     Parameters
     ----------
-    path
-        Columns ``recording``, ``cmcr``, ``cmtr``, ``playlist``; the last three may be left out.
-        Lines that begin with ``#`` and empty lines are skipped.
+    name
+        Of the recording and its results.
+    files
+        Its files by role: ``cmcr``, ``cmtr``.
+    parameters
+        Parameters of the steps that may be told otherwise for each recording: the
+        configuration's, and in their place those of the table.
+    """
+
+    name: str
+    files: Mapping[str, str]
+    parameters: Mapping[str, StepParameters]
+
+    @property
+    def playlist(self) -> str | None:
+        """Name of the playlist that was shown; None if sections are not placed by one."""
+        return getattr(self.parameters.get("add_section_time"), "playlist_name", None)
+
+    def input_files(self, step: str) -> dict[str, str]:
+        """Files that the parameters of a step name, by column."""
+        return input_files(step, self.parameters[step]) if step in self.parameters else {}
+
+
+def read_recordings(config: WorkflowConfig) -> dict[str, Recording]:
+    """Recordings of the configuration's table, by name, in the table's order.
+
+    The table is tab-separated: ``recording``, ``cmcr``, ``cmtr``, ``playlist``, of which the last
+    three may be left out, and columns named like parameters of `load_recording` and
+    `add_section_time`. Lines that begin with ``#`` and empty lines are skipped. Whether the files
+    exist is asked by `require_inputs`.
 
     Raises
     ------
     FileMissingError
         If there is no table.
     ParameterError
-        Listing everything that is wrong with it.
+        Listing everything that is wrong with it, by line and column.
     """
-    path = Path(path)
+    path = Path(config.recordings)
     if not path.is_file():
         raise FileMissingError(f"There is no table of recordings {path}.")
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ParameterError(f"{path} is not text in UTF-8: {error}.") from error
-    recordings: dict[str, RecordingRow] = {}
-    wrong: list[str] = []
-    names: Counter[str] = Counter()
-    for number, cells in _rows(path, text):
-        names[cells.get("recording", "")] += 1
+        raise ParameterError(
+            f"{path} is not text in UTF-8: {error}. Save it as text in UTF-8."
+        ) from error
+    recordings: dict[str, Recording] = {}
+    lines_of: dict[str, list[int]] = defaultdict(list)
+    wrong: dict[str, list[int]] = defaultdict(list)
+    for line, cells in _rows(path, text):
+        lines_of[cells["recording"]].append(line)
         try:
-            row = RecordingRow.model_validate(cells)
-        except ValidationError as error:
-            wrong += [f"line {number}: {said}" for said in problems(error, RecordingRow)]
-        else:
-            recordings[row.recording] = row
-    wrong += [f"{name!r} is listed {n} times" for name, n in names.items() if n > 1]
-    if not names:
-        wrong = ["it lists no recording"]
-    if wrong:
-        raise ParameterError("\n  ".join([f"{path} cannot be used:", *wrong]))
+            recordings[cells["recording"]] = _recording(config, cells)
+        except ParameterError as error:
+            for said in error.args:
+                wrong[said].append(line)
+    problems_found = [f"{_lines(lines)}: {said}" for said, lines in wrong.items()]
+    problems_found += [
+        f"{name!r} is listed {len(lines)} times: {_lines(lines)}"
+        for name, lines in lines_of.items()
+        if len(lines) > 1
+    ]
+    if not lines_of:
+        problems_found = ["it lists no recording"]
+    if problems_found:
+        raise ParameterError("\n  ".join([f"{path} cannot be used:", *problems_found]))
     return recordings
 
 
-def require_files(recordings: Mapping[str, RecordingRow]) -> None:
-    """Make sure that the files of all recordings exist.
+def recordings_schema() -> dict[str, Any]:
+    """JSON schema of a row of the table of recordings."""
+    schema = RecordingRow.model_json_schema()
+    schema["properties"] |= column_schemas()
+    return {"$schema": DIALECT, **schema}
+
+
+def require_files(recordings: Mapping[str, Recording]) -> None:
+    """Make sure that the files of all recordings exist, and those that their parameters name.
 
     Raises
     ------
@@ -109,33 +164,123 @@ def require_files(recordings: Mapping[str, RecordingRow]) -> None:
         Listing all that do not.
     """
     missing = [
-        f"{row.recording}: {role} {path}"
-        for row in recordings.values()
-        for role, path in row.files.items()
+        f"{recording.name}: {role} {path}"
+        for recording in recordings.values()
+        for role, path in (
+            *recording.files.items(),
+            *(named for step in OF_A_RECORDING for named in recording.input_files(step).items()),
+        )
         if not Path(path).is_file()
     ]
     if missing:
         raise FileMissingError("\n  ".join(["These files of recordings do not exist:", *missing]))
 
 
+def same_files(recordings: Mapping[str, Recording]) -> list[str]:
+    """A line about each set of recordings that have a file in common: their units count twice."""
+    users: dict[Path, list[str]] = defaultdict(list)
+    for recording in recordings.values():
+        path = Path(recording.files.get("cmtr", recording.files.get("cmcr", ""))).resolve()
+        users[path].append(recording.name)
+    return [
+        f"{' and '.join(names)} are the same recording, {path.name}, under {len(names)} names: "
+        "a table of all units has its units as often"
+        for path, names in users.items()
+        if len(names) > 1
+    ]
+
+
+def _recording(config: WorkflowConfig, cells: Mapping[str, str]) -> Recording:
+    """A recording from the cells of its row.
+
+    Raises
+    ------
+    ParameterError
+        Its arguments are all that is wrong with the row.
+    """
+    wrong: list[str] = []
+    try:
+        row = RecordingRow.model_validate({n: c for n, c in cells.items() if n not in COLUMNS})
+    except ValidationError as error:
+        wrong += problems(error, RecordingRow)
+    given = {name: cell for name, cell in cells.items() if name in COLUMNS and cell}
+    parameters: dict[str, StepParameters] = {}
+    for step in OF_A_RECORDING:
+        if step not in config.chosen_steps:
+            continue
+        values = with_cells(config.parameters(step), step, given)
+        try:
+            parameters[step] = STEPS[step].parameters.model_validate(values)
+        except ValidationError as error:
+            wrong += _wrong_cells(step, error)
+        else:
+            wrong += _wrong_paths(input_files(step, parameters[step]))
+    if wrong:
+        raise ParameterError(*dict.fromkeys(wrong))
+    return Recording(row.recording, row.files, parameters)
+
+
+def _wrong_cells(step: str, error: ValidationError) -> Iterator[str]:
+    """What is wrong with a row's parameters: column, words, what was found."""
+    for details, said in zip(error.errors(), problems(error, STEPS[step].parameters), strict=True):
+        column = column_at(step, details["loc"])
+        if column is None:  # it is parameters together that do not fit
+            yield f"{step}: {said}"
+        else:
+            words = said.partition(": ")[2]
+            yield f"column {column.name}: {words}" + ("; or none" if column.may_be_none else "")
+
+
+def _wrong_paths(files: Mapping[str, str]) -> Iterator[str]:
+    for name, path in files.items():
+        try:
+            _no_braces(path)
+        except ValueError as error:
+            yield f"column {name}: {error}"
+
+
+def _lines(numbers: Sequence[int]) -> str:
+    said = ", ".join(map(str, numbers[:_MOST_LINES]))
+    more = len(numbers) - _MOST_LINES
+    return f"line{'s' if numbers[1:] else ''} {said}" + (f" and {more} more" if more > 0 else "")
+
+
 def _rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, str]]]:
     """Line number and cells by column of every row."""
     lines = [
-        (number, [cell.strip() for cell in cells])
+        (number, _without_empty_end([cell.strip() for cell in cells]))
         for number, line in enumerate(text.splitlines(), start=1)
         if line.strip() and not line.startswith("#")
         for cells in csv.reader([line], delimiter="\t")
     ]
     header = lines[0][1] if lines else []
-    unknown = [name for name in header if name not in RecordingRow.model_fields]
-    if unknown or "recording" not in header or len(set(header)) < len(header):
-        raise ParameterError(
-            f"{path}: its columns are {', '.join(map(repr, header)) or 'missing'}; they must be "
-            f"{', '.join(RecordingRow.model_fields)}, separated by tabs."
-        )
+    _check_header(path, header)
     for number, cells in lines[1:]:
         if len(cells) > len(header):
             raise ParameterError(
                 f"{path}, line {number}: {len(cells)} cells, but {len(header)} columns."
             )
-        yield number, dict(zip(header, cells, strict=False))
+        yield number, dict(zip_longest(header, cells, fillvalue=""))
+
+
+def _without_empty_end(cells: list[str]) -> list[str]:
+    """Cells without the empty ones that spreadsheets put after the last column."""
+    while cells and not cells[-1]:
+        cells.pop()
+    return cells
+
+
+def _check_header(path: Path, header: Sequence[str]) -> None:
+    known = [*RecordingRow.model_fields, *COLUMNS]
+    if "recording" not in header:
+        raise ParameterError(
+            f"{path}: its columns are {', '.join(map(repr, header)) or 'missing'}; they must be "
+            "recording, cmcr, cmtr, playlist, separated by tabs, and may be named like parameters."
+        )
+    wrong = [f"{name!r}: {unknown(name, known)}" for name in header if name not in known]
+    wrong += [f"{name!r}: is there {n} times" for name, n in Counter(header).items() if n > 1]
+    if wrong:
+        raise ParameterError(
+            "\n  ".join([f"{path}: these columns cannot be used:", *wrong])
+            + f"\nKnown columns: {', '.join(known)}"
+        )

@@ -110,7 +110,8 @@ def _check_pair(session: PipelineSession, disagreements: list[str], mode: str) -
         raise RecordingFileError(
             f"{session.cmtr_path} and {session.cmcr_path} are not a pair: "
             f"{'; '.join(disagreements)}. "
-            "Give the files that belong together, or set pair_check='warn' if they really do"
+            "Give the files that belong together, or, if they really do, accept it: "
+            "pair_check='warn' (recordings.tsv: column pair_check, cell warn)"
         )
     for disagreement in disagreements:
         session.warn(f"pair check: {disagreement}")

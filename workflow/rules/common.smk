@@ -13,12 +13,14 @@ from snakemake.utils import min_version, validate
 
 from hdmea.batch import (
     HdmeaError,
+    all_steps,
     movie_digests,
     parts_of,
     parts_until,
     read_config,
     read_recordings,
     require_inputs,
+    same_files,
 )
 from hdmea.pipeline import summary_line
 
@@ -32,7 +34,7 @@ configfile: "config/config.yaml"
 # What they made of it is then held against the schema that is published.
 try:
     CONFIG = read_config(config)
-    RECORDINGS = read_recordings(CONFIG.recordings)
+    RECORDINGS = read_recordings(CONFIG)
 except HdmeaError as error:
     raise WorkflowError(str(error)) from error
 validate(
@@ -75,32 +77,64 @@ def all_results(wildcards):
     ]
 
 
-def recording_files(wildcards):
-    """Files of a recording, by role. Ancient: they do not change, and copying renews their times."""
+def recording_of(wildcards):
     try:
-        files = RECORDINGS[wildcards.recording].files
+        return RECORDINGS[wildcards.recording]
     except KeyError:
         raise WorkflowError(
             f"{wildcards.recording} is not in {CONFIG.recordings}"
         ) from None
-    return {role: ancient(path) for role, path in files.items()}
 
 
-def playlist(wildcards):
-    return RECORDINGS[wildcards.recording].playlist
+def recording_files(wildcards):
+    """Files of a recording, by role. Ancient: they do not change, and copying renews their times."""
+    return {role: ancient(path) for role, path in recording_of(wildcards).files.items()}
+
+
+def named_files(*steps):
+    """Files that parameters of steps name. Ancient: their digests are in the definition."""
+    return lambda wildcards: [
+        ancient(path)
+        for step in steps
+        for path in recording_of(wildcards).input_files(step).values()
+    ]
 
 
 @cache
-def part_definition(part, playlist):
-    return PARTS[part].definition(playlist)
+def part_definition(part, name):
+    try:
+        return PARTS[part].definition(RECORDINGS[name])
+    except HdmeaError as error:
+        raise WorkflowError(f"{name}: {error}") from error
 
 
 def definition(*parts):
-    """Versions and parameters of parts: what decides their content, and nothing else."""
+    """What decides the content of parts of a recording, and nothing else."""
     return lambda wildcards: {
-        part: part_definition(part, playlist(wildcards))
+        part: part_definition(part, wildcards.recording)
         for part in (name.format(**wildcards) for name in parts)
     }
+
+
+def with_threads(values, threads):
+    return values | ({"threads": threads} if "threads" in values else {})
+
+
+def parameters(part):
+    """All parameters of a part's step. Some change no result, so they must redo nothing: what
+    depends on threads is not compared by Snakemake, and what does count is in the definition.
+    """
+
+    def of(wildcards, threads):
+        values = PARTS[part.format(**wildcards)].parameters(recording_of(wildcards))
+        return with_threads(values, threads)
+
+    return of
+
+
+def parameters_of_all_steps(wildcards, threads):
+    steps = all_steps(CONFIG, recording_of(wildcards))
+    return {step: with_threads(values, threads) for step, values in steps.items()}
 
 
 @cache
@@ -110,8 +144,8 @@ def digests_of(playlist):
 
 def movies(wildcards):
     """The movies as they were shown: an edited one counts, one that was only copied does not."""
-    chosen = "add_section_time" in CONFIG.chosen_steps
-    return digests_of(playlist(wildcards)) if chosen else []
+    playlist = recording_of(wildcards).playlist
+    return [] if playlist is None else digests_of(playlist)
 
 
 def part_files(names):

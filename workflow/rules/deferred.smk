@@ -4,6 +4,7 @@
 rule process_recording:
     input:
         unpack(recording_files),
+        named=named_files(*CONFIG.chosen_steps),
     output:
         **checkpoint_outputs(),
         session=f"{OUT}/{{recording}}.h5",
@@ -17,7 +18,7 @@ rule process_recording:
     resources:
         mem_mb=memory_mb(4),
     params:
-        playlist=playlist,
+        steps=parameters_of_all_steps,
         definition=definition(*PARTS),
         movies=movies,
     script:

@@ -4,6 +4,7 @@
 rule load_recording:
     input:
         unpack(recording_files),
+        named=named_files("load_recording"),
     output:
         part=step_file("load_recording"),
     log:
@@ -15,8 +16,8 @@ rule load_recording:
     resources:
         mem_mb=memory_mb(4),
     params:
-        part="load_recording",
-        playlist=playlist,
+        step="load_recording",
+        parameters=parameters("load_recording"),
         definition=definition("load_recording"),
     script:
         "../../scripts/make_part.py"
@@ -25,6 +26,7 @@ rule load_recording:
 rule add_section_time:
     input:
         parts=needed("sections"),
+        named=named_files("add_section_time"),
     output:
         part=step_file("sections"),
     log:
@@ -36,8 +38,8 @@ rule add_section_time:
     resources:
         mem_mb=memory_mb(2),
     params:
-        part="sections",
-        playlist=playlist,
+        step="add_section_time",
+        parameters=parameters("sections"),
         definition=definition("sections"),
         movies=movies,
     script:
@@ -58,8 +60,8 @@ rule section_spike_times:
     resources:
         mem_mb=memory_mb(2),
     params:
-        part="spikes",
-        playlist=playlist,
+        step="section_spike_times",
+        parameters=parameters("spikes"),
         definition=definition("spikes"),
     script:
         "../../scripts/make_part.py"
@@ -79,8 +81,8 @@ rule extract_feature:
     resources:
         mem_mb=memory_mb(4),
     params:
-        part=lambda wildcards: f"features.{wildcards.feature}",
-        playlist=playlist,
+        step="extract_features",
+        parameters=parameters("features.{feature}"),
         definition=definition("features.{feature}"),
     script:
         "../../scripts/make_part.py"
@@ -101,8 +103,8 @@ rule compute_sta:
     resources:
         mem_mb=memory_mb(4),
     params:
-        part="sta",
-        playlist=playlist,
+        step="compute_sta",
+        parameters=parameters("sta"),
         definition=definition("sta"),
     script:
         "../../scripts/make_part.py"

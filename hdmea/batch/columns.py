@@ -1,0 +1,252 @@
+"""Parameters of steps as columns of the table of recordings.
+
+A recording's files, playlist, and what is odd about it are its own; the steps that deal with them
+may be given other parameters for each recording. Which parameters there are is read off the steps'
+models: a new one has its column by itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from hdmea.errors import FileMissingError
+from hdmea.steps.registry import STEPS
+from hdmea.steps.step import StepParameters
+
+OF_A_RECORDING = ("load_recording", "add_section_time")
+"""Steps whose parameters may differ between recordings."""
+FROM_TABLE = {"add_section_time": {"playlist_name": "playlist"}}
+"""Parameters that only the table has, with their columns, by step."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A parameter of a step, as a column.
+
+    Parameters
+    ----------
+    name
+        Of the column: the parameter's, with a dot before that of a group: ``frame_clock.row``.
+    step
+        The step that takes it.
+    path
+        Names that lead to it in the step's parameters.
+    info
+        Its declaration.
+    """
+
+    name: str
+    step: str
+    path: tuple[str, ...]
+    info: FieldInfo
+
+    @property
+    def is_file(self) -> bool:
+        """Whether the cell names a file that the step reads."""
+        extra = self.info.json_schema_extra
+        return isinstance(extra, dict) and bool(extra.get("input_file"))
+
+    @property
+    def may_be_none(self) -> bool:
+        """Whether ``none`` is a value of it."""
+        return NoneType in _kinds(self.info.annotation)
+
+    def value(self, cell: str) -> Any:
+        """What a cell means, as far as text alone does not say it; the step's model does the rest.
+
+        Examples
+        --------
+        >>> declared = FieldInfo.from_annotation(tuple[float, ...] | None)
+        >>> times = Column("at_s", "load_recording", ("at_s",), declared)
+        >>> times.value("12.5, 30"), times.value("none")
+        (['12.5', '30'], None)
+        """
+        kinds = list(_kinds(self.info.annotation))
+        if NoneType in kinds and cell.lower() in ("none", "null"):
+            return None
+        is_list = any(get_origin(kind) is tuple for kind in kinds)
+        scalars = [kind for kind in kinds if kind is not NoneType and get_origin(kind) is not tuple]
+        if is_list and ("," in cell or not scalars):
+            return [part.strip() for part in cell.strip("()[]").split(",") if part.strip()]
+        for kind in scalars:
+            if get_origin(kind) is Literal:
+                choices = {str(choice): choice for choice in get_args(kind)}
+                if cell in choices:
+                    return choices[cell]
+        return _number(cell) if str in scalars and {int, float} & set(scalars) else cell
+
+    def of(self, parameters: BaseModel) -> Any:
+        """Its value in a step's parameters; None in a group that is not there."""
+        found: Any = parameters
+        for name in self.path:
+            found = getattr(found, name, None)
+        return found
+
+
+def columns_of(step: str, model: type[BaseModel]) -> dict[str, Column]:
+    """Columns of a step's parameters, by name.
+
+    Examples
+    --------
+    >>> columns = columns_of("load_recording", STEPS["load_recording"].parameters)
+    >>> columns["frame_clock.row"].path
+    ('frame_clock', 'row')
+    """
+    found = {}
+    for path, info in _parameters(model):
+        dotted = ".".join(path)
+        name = FROM_TABLE.get(step, {}).get(dotted, dotted)
+        found[name] = Column(name, step, path, info)
+    return found
+
+
+def _columns() -> dict[str, Column]:
+    found: dict[str, Column] = {}
+    for step in OF_A_RECORDING:
+        own = columns_of(step, STEPS[step].parameters)
+        if twice := found.keys() & own.keys():
+            raise TypeError(f"{', '.join(twice)}: two of {', '.join(OF_A_RECORDING)} have it")
+        found |= own
+    only_here = [name for names in FROM_TABLE.values() for name in names.values()]
+    return {name: found[name] for name in dict.fromkeys([*only_here, *found])}
+
+
+def _parameters(model: type[BaseModel]) -> Iterator[tuple[tuple[str, ...], FieldInfo]]:
+    """Place and declaration of every parameter, those of groups included."""
+    for name, info in model.model_fields.items():
+        groups = [kind for kind in _kinds(info.annotation) if _is_model(kind)]
+        if not groups:
+            yield (name,), info
+        for group in groups:
+            yield from (((name, *path), below) for path, below in _parameters(group))
+
+
+def _kinds(annotation: Any) -> Iterator[Any]:
+    """The types of which an annotation allows one."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        yield from _kinds(get_args(annotation)[0])
+    elif origin in (Union, UnionType):
+        for part in get_args(annotation):
+            yield from _kinds(part)
+    else:
+        yield annotation
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def _number(cell: str) -> Any:
+    for kind in (int, float):
+        try:
+            return kind(cell)
+        except ValueError:
+            pass
+    return cell
+
+
+COLUMNS = _columns()
+"""Columns that are parameters of steps, by name."""
+
+
+def with_cells(values: Mapping[str, Any], step: str, cells: Mapping[str, str]) -> dict[str, Any]:
+    """A step's values of the configuration, with those of a recording's cells in their place.
+
+    Examples
+    --------
+    >>> configured = {"frame_clock": {"row": 1, "height": 0.2}, "probe": "off"}
+    >>> with_cells(configured, "load_recording", {"frame_clock.row": "3", "repeats": "2"})
+    {'frame_clock': {'row': '3', 'height': 0.2}, 'probe': 'off'}
+    """
+    merged = dict(values)
+    for name, cell in cells.items():
+        column = COLUMNS[name]
+        if column.step == step:
+            *groups, last = column.path
+            inner = merged
+            for group in groups:
+                inner[group] = dict(inner.get(group) or {})
+                inner = inner[group]
+            inner[last] = column.value(cell)
+    return merged
+
+
+def column_at(step: str, place: tuple[int | str, ...]) -> Column | None:
+    """The column of the place in a step's parameters at which something was found to be wrong."""
+    for column in COLUMNS.values():
+        if column.step == step and place[: len(column.path)] == column.path:
+            return column
+    return None
+
+
+def input_files(step: str, parameters: StepParameters) -> dict[str, str]:
+    """Files that a step's parameters name, by column."""
+    return {
+        column.name: str(path)
+        for column in COLUMNS.values()
+        if column.step == step and column.is_file and (path := column.of(parameters)) is not None
+    }
+
+
+def file_digests(files: Mapping[str, str]) -> dict[str, str]:
+    """Digest of each of `input_files`: an edited file has another one, a copied one the same.
+
+    Raises
+    ------
+    FileMissingError
+        If one is not there.
+    """
+    digests = {}
+    for name, path in files.items():
+        try:
+            with Path(path).open("rb") as file:
+                digests[name] = hashlib.file_digest(file, "sha256").hexdigest()
+        except FileNotFoundError as error:
+            raise FileMissingError(f"{name}: there is no file {path}.") from error
+    return digests
+
+
+def without_paths(step: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """A step's values without the names of files, which say less than `file_digests`."""
+    kept = deepcopy(dict(values))
+    for column in COLUMNS.values():
+        if column.step == step and column.is_file:
+            *groups, last = column.path
+            inner = kept
+            for group in groups:
+                inner = inner.get(group) or {}
+            inner.pop(last, None)
+    return kept
+
+
+def column_schemas() -> dict[str, Any]:
+    """JSON schema of each column's values."""
+    schemas: dict[str, Any] = {}
+    for column in COLUMNS.values():
+        model = STEPS[column.step].parameters.model_json_schema()
+        schema: Any = model
+        for name in column.path:
+            schema = _group_with(name, schema, model.get("$defs", {}))["properties"][name]
+        schemas[column.name] = {
+            key: value for key, value in schema.items() if key not in ("default", "title")
+        }
+    return schemas
+
+
+def _group_with(name: str, schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Any:
+    """The parameters of which one is looked for; those of a group are defined elsewhere."""
+    candidates = [
+        definitions[one["$ref"].rpartition("/")[2]] if "$ref" in one else one
+        for one in (schema, *schema.get("anyOf", ()))
+    ]
+    return next(one for one in candidates if name in one.get("properties", ()))
