@@ -15,6 +15,7 @@ from hdmea.simulate.movies import GeneratedMovie
 from hdmea.simulate.playlists import make_playlist, write_stimulus_library
 from hdmea.simulate.recording import SimulatedRecording, simulate_recording, wrap_recording
 from hdmea.simulate.retina import ModelCell, make_retina
+from hdmea.simulate.sensor import SensorRegion
 from hdmea.simulate.sorting import UnitTrain
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "Faults",
     "GeneratedMovie",
     "ModelCell",
+    "SensorRegion",
     "SensorTrace",
     "SimulatedDataset",
     "SimulatedRecording",

@@ -22,6 +22,7 @@ from hdmea.simulate.mcs_files import (
 )
 from hdmea.simulate.presentation import LEAD_PULSES, LEAD_S, present
 from hdmea.simulate.retina import CHIP_SIZE, draw_spikes, firing_rates, make_retina, silenced
+from hdmea.simulate.sensor import SensorRegion, make_footprints, sensor_trace
 from hdmea.simulate.sorting import UnitTrain
 from hdmea.simulate.truth import Truth, write_truth
 from hdmea.stimulus.library import StimulusLibrary
@@ -60,6 +61,7 @@ def simulate_recording(
     repeats: int = 1,
     clock_jitter_s: float = 0.0,
     faults: Faults = NO_FAULTS,
+    sensor: SensorRegion | None = None,
     started_at: datetime = FIXED_START,
 ) -> SimulatedRecording:
     """Show a playlist to a model retina and write what the rig and the sorter would have stored.
@@ -85,6 +87,9 @@ def simulate_recording(
         SD of the frame times around an even clock.
     faults
         What goes wrong; by default nothing.
+    sensor
+        Sensors that are recorded, with the waveforms of the units' spikes; by default none. The
+        waveforms are in the truth.
     started_at
         Start of the recording, for its metadata.
 
@@ -170,6 +175,17 @@ def simulate_recording(
         has_pulse=np.r_[np.ones(LEAD_PULSES, dtype=np.bool_), show.has_pulse],
         light_delay_s=faults.photodiode_delay_s,
     )
+    footprints = stream = None
+    if sensor is not None:
+        footprints = make_footprints(len(units), sampling_rate_hz, seed)
+        stream = sensor_trace(
+            sensor,
+            units,
+            footprints,
+            n_samples=n_samples,
+            sampling_rate_hz=sampling_rate_hz,
+            seed=seed,
+        )
     # Seen by a reader only if the sample after its rise is there, too.
     seen = show.image_samples < n_samples - 2
     image_times_s = show.image_samples[seen] / sampling_rate_hz
@@ -177,6 +193,7 @@ def simulate_recording(
         paths.cmcr_path,
         sampling_rate_hz=sampling_rate_hz,
         analog=AnalogTrace(n_samples, trace.block),
+        sensor=stream,
         events=_light_events(show.luminance[seen], image_times_s),
         started_at=started_at,
     )
@@ -196,6 +213,7 @@ def simulate_recording(
         luminance=show.luminance[seen],
         has_pulse=show.has_pulse[seen],
         n_intervals=show.n_intervals[seen],
+        footprints=footprints,
     )
     write_truth(truth, paths.truth_csv_path, paths.truth_npz_path)
     return paths

@@ -6,11 +6,13 @@ import csv
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from hdmea.simulate.retina import FILTER_FRAMES, ModelCell
+from hdmea.simulate.sensor import Footprints
 from hdmea.simulate.sorting import UnitTrain
 from hdmea.stimulus.sections import Section
 
@@ -35,6 +37,8 @@ class Truth:
         Whether its pulse is in the recording.
     n_intervals
         Intervals of the display for which it was shown: 2 where it was held.
+    footprints
+        Of the units' spikes in the sensor stream, if there is one.
     """
 
     cells: Sequence[ModelCell]
@@ -44,6 +48,7 @@ class Truth:
     luminance: npt.NDArray[np.float64]
     has_pulse: npt.NDArray[np.bool_]
     n_intervals: npt.NDArray[np.int64]
+    footprints: Footprints | None = None
 
 
 def write_truth(truth: Truth, csv_path: Path, npz_path: Path) -> None:
@@ -54,7 +59,8 @@ def write_truth(truth: Truth, csv_path: Path, npz_path: Path) -> None:
     arrays: ``frame_times_s``, ``luminance``, ``has_pulse``, ``n_intervals`` (one entry per image),
     ``section_movie``, ``section_start_frame``, ``section_end_frame``,
     ``section_content_start_frame``, ``unit_id``, ``temporal_filters`` (unit, lag),
-    ``spike_times_s`` with ``spike_times_index`` (cumulative end).
+    ``spike_times_s`` with ``spike_times_index`` (cumulative end). With a sensor stream also
+    ``footprint_uv`` and ``footprint_first_sample``, see `hdmea.simulate.sensor.Footprints`.
     """
     columns = ["unit_id", *(each.name for each in fields(ModelCell))]
     columns += ["direction_selective", "n_spikes", "n_rejected"]
@@ -73,22 +79,25 @@ def write_truth(truth: Truth, csv_path: Path, npz_path: Path) -> None:
         writer = csv.DictWriter(file, fieldnames=columns)
         writer.writeheader()
         writer.writerows(rows)
-    np.savez_compressed(
-        npz_path,
-        frame_times_s=truth.frame_times_s,
-        luminance=truth.luminance,
-        has_pulse=truth.has_pulse,
-        n_intervals=truth.n_intervals,
-        section_movie=np.array([s.movie for s in truth.sections]),
-        section_start_frame=np.array([s.start_frame for s in truth.sections]),
-        section_end_frame=np.array([s.end_frame for s in truth.sections]),
-        section_content_start_frame=np.array([s.content_start_frame for s in truth.sections]),
-        unit_id=np.array([unit.unit_id for unit in truth.units], dtype=np.int64),
-        temporal_filters=np.array([cell.temporal_filter() for cell in truth.cells]).reshape(
+    arrays: dict[str, Any] = {
+        "frame_times_s": truth.frame_times_s,
+        "luminance": truth.luminance,
+        "has_pulse": truth.has_pulse,
+        "n_intervals": truth.n_intervals,
+        "section_movie": np.array([s.movie for s in truth.sections]),
+        "section_start_frame": np.array([s.start_frame for s in truth.sections]),
+        "section_end_frame": np.array([s.end_frame for s in truth.sections]),
+        "section_content_start_frame": np.array([s.content_start_frame for s in truth.sections]),
+        "unit_id": np.array([unit.unit_id for unit in truth.units], dtype=np.int64),
+        "temporal_filters": np.array([cell.temporal_filter() for cell in truth.cells]).reshape(
             -1, FILTER_FRAMES
         ),
-        spike_times_s=np.concatenate([np.empty(0), *(u.spike_times_s for u in truth.units)]),
-        spike_times_index=np.cumsum(
+        "spike_times_s": np.concatenate([np.empty(0), *(u.spike_times_s for u in truth.units)]),
+        "spike_times_index": np.cumsum(
             [unit.spike_times_s.size for unit in truth.units], dtype=np.int64
         ),
-    )
+    }
+    if truth.footprints is not None:
+        arrays["footprint_uv"] = truth.footprints.uv
+        arrays["footprint_first_sample"] = truth.footprints.first_sample
+    np.savez_compressed(npz_path, **arrays)
