@@ -82,7 +82,7 @@ def jobs(said: str) -> Mapping[str, int]:
                 "load_recording": 2,
                 "add_section_time": 2,
                 "section_spike_times": 2,
-                "extract_feature": 4,
+                "extract_feature": 6,
                 "compute_sta": 2,
                 "assemble": 2,
                 "assemble_checkpoint": 2,

@@ -22,7 +22,7 @@ Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
 Text = npt.NDArray[np.str_]
 
-NEEDS = ("spikes", "frame_clock", "trials", "sta")
+NEEDS = ("spikes", "units", "duration", "frame_clock", "trials", "sta")
 """What a feature may need, beside other features: ``features.<name>``."""
 _OF_FEATURES = "features."
 
@@ -105,6 +105,15 @@ class Sta:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Units:
+    """Who and where the units are, in columns: the sorter's number, the electrode from 1."""
+
+    unit_id: Int64
+    row: Int64
+    column: Int64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class FeatureInputs:
     """What a feature may use; what it does not declare in `Feature.needs` is None or empty.
 
@@ -120,6 +129,10 @@ class FeatureInputs:
         Spike-triggered averages by movie (``sta``).
     features
         Arrays of other features by feature and output (``features.<name>``), reasons included.
+    units
+        Numbers and places of the units (``units``).
+    duration_s
+        Length of the recording (``duration``); None also where the file does not say.
     """
 
     spikes: SpikeTrains
@@ -127,6 +140,8 @@ class FeatureInputs:
     trials: Trials | None = None
     stas: Mapping[str, Sta] = field(default_factory=dict)
     features: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
+    units: Units | None = None
+    duration_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

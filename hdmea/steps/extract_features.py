@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from hdmea.arrays import Array, Variable, Variables
@@ -16,6 +17,7 @@ from hdmea.features.declaration import (
     FeatureResult,
     Sta,
     Trials,
+    Units,
     check,
     not_applicable,
 )
@@ -217,7 +219,19 @@ def _inputs(session: PipelineSession, feature: Feature) -> FeatureInputs:
         trials=_trials(session) if "trials" in needs else None,
         stas=_stas(session) if "sta" in needs else {},
         features={name: _arrays(session, name) for name in feature.needed_features},
+        units=_units(session) if "units" in needs else None,
+        duration_s=_duration_s(session) if "duration" in needs else None,
     )
+
+
+def _units(session: PipelineSession) -> Units:
+    return Units(*(session.values(f"units/{name}") for name in ("unit_id", "row", "column")))
+
+
+def _duration_s(session: PipelineSession) -> float | None:
+    path = "recording/duration_s"
+    known = path in session and bool(np.isfinite(session.values(path)))
+    return float(session.values(path)) if known else None
 
 
 def _stas(session: PipelineSession) -> dict[str, Sta]:

@@ -1,0 +1,305 @@
+"""How well a unit is isolated: refractory violations, presence, and trains found twice.
+
+Times are compared in whole nanoseconds, so that a spike time in whole microseconds counts alike
+wherever it lies in the recording.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from hdmea.kernels.spikes import SpikeTrains
+
+Float64 = npt.NDArray[np.float64]
+Int64 = npt.NDArray[np.int64]
+
+
+def isi_violations(spikes: SpikeTrains, refractory_s: float, censored_s: float = 0.0) -> Int64:
+    """Intervals between successive spikes in ``[censored_s, refractory_s)``, shape ``(unit,)``.
+
+    Examples
+    --------
+    >>> isi_violations(SpikeTrains(np.array([0.1, 0.101, 0.1025]), np.array([3])), 0.0015)
+    array([1])
+    """
+    shortest, longest = _nanoseconds(censored_s), _nanoseconds(refractory_s)
+    counts = np.empty(spikes.n_units, dtype=np.int64)
+    for unit in range(spikes.n_units):
+        intervals = np.diff(_nanoseconds(spikes.of(unit)))
+        counts[unit] = np.count_nonzero((intervals >= shortest) & (intervals < longest))
+    return counts
+
+
+def violations_at_half(
+    n_spikes: Int64, duration_s: float, refractory_s: float, censored_s: float = 0.0
+) -> Float64:
+    """Violations expected if half of a unit's spikes were another cell's: the most there can be.
+
+    ``(refractory - censored) N^2 / (2 T)``, the largest value of the formula of
+    `hill_contamination`.
+
+    Examples
+    --------
+    >>> violations_at_half(np.array([2000]), 600.0, 0.0015)
+    array([5.])
+    """
+    span: float = refractory_s - censored_s
+    return np.asarray(span * n_spikes.astype(np.float64) ** 2 / (2 * duration_s))
+
+
+def hill_contamination(n_violations: Int64, at_half: Float64) -> Float64:
+    """Fraction of a unit's spikes that are another cell's, from its refractory violations.
+
+    Spikes of the two cells are taken to be independent, so that ``r = 2 (tau_R - tau_C) N^2 (1 -
+    f) f / T`` violations are expected in N spikes and the time T [1]_; the smaller solution is
+    ``f = (1 - sqrt(1 - r / r_half)) / 2`` with ``r_half`` of `violations_at_half`.
+
+    Parameters
+    ----------
+    n_violations
+        Violations r, shape ``(unit,)``.
+    at_half
+        `violations_at_half`.
+
+    Returns
+    -------
+    float64 array (unit,)
+        0 to 0.5; NaN where there is no solution, because there are more violations than any
+        contamination explains.
+
+    References
+    ----------
+    .. [1] Hill D.N., Mehta S.B., Kleinfeld D. (2011) J Neurosci 31, 8699-8705.
+
+    Examples
+    --------
+    >>> hill_contamination(np.array([0, 64, 100, 101]), np.full(4, 100.0))
+    array([0. , 0.2, 0.5, nan])
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray((1 - np.sqrt(1 - n_violations / at_half)) / 2)
+
+
+def presence_ratio(spikes: SpikeTrains, duration_s: float, bin_s: float) -> Float64:
+    """Fraction of bins of the recording in which a unit has a spike, shape ``(unit,)``.
+
+    Bins begin at 0. A last bin that the recording does not fill is left out, and so are the
+    spikes in it: it would miss a unit more easily than the others. NaN where no bin is whole.
+
+    Examples
+    --------
+    >>> presence_ratio(SpikeTrains(np.array([5.0, 125.0, 185.0]), np.array([3])), 190.0, 60.0)
+    array([0.66666667])
+    """
+    n_bins = int(duration_s / bin_s + 1e-9)
+    if n_bins == 0:
+        return np.full(spikes.n_units, np.nan)
+    counts = spikes.count_in_bins(bin_s * np.arange(n_bins + 1))
+    return np.asarray((counts > 0).mean(axis=1))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pairs:
+    """Pairs of units that lie near each other, in columns.
+
+    Parameters
+    ----------
+    smaller, larger
+        Rows of the two units: the larger has more spikes, or as many and a smaller number.
+    share
+        Part of the smaller one's spikes that coincide with one of the larger's.
+    """
+
+    smaller: Int64
+    larger: Int64
+    share: Float64
+
+    def where(self, chosen: npt.NDArray[np.bool_]) -> Pairs:
+        """Only the pairs that are chosen."""
+        return Pairs(self.smaller[chosen], self.larger[chosen], self.share[chosen])
+
+
+def compare_near(
+    spikes: SpikeTrains,
+    rank: Sequence[int],
+    row: Int64,
+    column: Int64,
+    *,
+    within_s: float,
+    max_distance: float,
+    min_spikes: int,
+) -> Pairs:
+    """Compare every unit with the larger ones near it.
+
+    Parameters
+    ----------
+    spikes
+        All units.
+    rank
+        Rows of the units from the largest to the smallest.
+    row, column
+        Places on the chip, in electrodes, shape ``(unit,)``.
+    within_s
+        Spikes coincide if they are at most that far apart.
+    max_distance
+        Units are near if their electrodes are at most that far apart, in electrodes.
+    min_spikes
+        Fewest spikes of a unit that is compared.
+
+    Returns
+    -------
+    Pairs
+        By rank of the larger unit, then of the smaller.
+    """
+    width = int(_nanoseconds(within_s))
+    compared = [unit for unit in rank if spikes.of(unit).size >= max(min_spikes, 1)]
+    trains = {unit: _nanoseconds(spikes.of(unit)) for unit in compared}
+    found: list[tuple[int, int, float]] = []
+    for place, unit in enumerate(compared):
+        smaller = np.asarray(compared[place + 1 :], dtype=np.int64)
+        far = np.hypot(row[smaller] - row[unit], column[smaller] - column[unit])
+        near = smaller[far <= max_distance].tolist()
+        if not near:
+            continue
+        occupied = _occupied(trains[unit], width)
+        for other in near:
+            # Most spikes have no partner; a look at the grid sorts them out.
+            candidates = trains[other][occupied[_cells(trains[other], width)]]
+            n = count_coincident(candidates, trains[unit], width)
+            found.append((other, unit, n / trains[other].size))
+    return Pairs(
+        np.array([other for other, _, _ in found], dtype=np.int64),
+        np.array([unit for _, unit, _ in found], dtype=np.int64),
+        np.array([share for _, _, share in found], dtype=np.float64),
+    )
+
+
+def count_coincident(one: Int64, other: Int64, width: int) -> int:
+    """Largest number of pairs of coincident spikes, each spike in at most one pair.
+
+    Parameters
+    ----------
+    one, other
+        Two sorted trains, whole numbers.
+    width
+        Spikes may be paired if they are at most that far apart.
+
+    Examples
+    --------
+    >>> count_coincident(np.array([10, 50, 90]), np.array([12, 13, 48, 99]), 3)
+    2
+    """
+    first = np.searchsorted(other, one - width)
+    reached = np.flatnonzero(first < other.size)
+    reached = reached[other[first[reached]] - one[reached] <= width]
+    if not reached.size:
+        return 0
+    one, first = one[reached], first[reached]
+    end = np.searchsorted(other, one + width, side="right")
+    first = np.maximum(first, np.concatenate([[0], end[:-1]]))  # each partner once
+    n_new = end - first
+    before = np.cumsum(n_new) - n_new
+    other = other[np.arange(n_new.sum()) + np.repeat(first - before, n_new)]
+    times = np.concatenate([one, other])
+    order = np.argsort(times, kind="stable")  # a merge: both are sorted
+    is_other = order >= one.size
+    # Clusters: runs in which no step is longer than the width. No pair reaches across.
+    joined = np.diff(times[order]) <= width
+    cluster = np.concatenate([[0], np.cumsum(~joined)])
+    # If the trains alternate in a cluster, neighbours are paired; else its pairs are searched.
+    twice = joined & (is_other[1:] == is_other[:-1])
+    odd = np.zeros(cluster[-1] + 1, dtype=bool)
+    odd[cluster[1:][twice]] = True
+    sizes = np.bincount(cluster)
+    to_search = odd[cluster]
+    rest = times[order][to_search]
+    of_other = is_other[to_search]
+    return int((sizes[~odd] // 2).sum()) + _paired(
+        rest[~of_other].tolist(), rest[of_other].tolist(), width
+    )
+
+
+def without_duplicates(
+    rank: Sequence[int], duplicates: Pairs, candidates: Collection[int]
+) -> Mapping[int, int]:
+    """Find the candidates that repeat another one, going from the largest to the smallest.
+
+    A unit is left out if it is a duplicate of one that stays; so no two that stay are
+    duplicates, and for each one that does not there is one that does.
+
+    Parameters
+    ----------
+    rank
+        Rows of all units from the largest to the smallest.
+    duplicates
+        Pairs of which one is too many.
+    candidates
+        Rows of the units that may stay.
+
+    Returns
+    -------
+    mapping of int to int
+        For each unit that is left out, the one that stays; of several the one with the largest
+        share.
+
+    Examples
+    --------
+    >>> chain = Pairs(np.array([1, 2]), np.array([0, 1]), np.array([0.9, 0.8]))
+    >>> without_duplicates([0, 1, 2], chain, {0, 1, 2})  # 2 repeats 1, which does not stay
+    {1: 0}
+    >>> without_duplicates([0, 1, 2], chain, {1, 2})
+    {2: 1}
+    """
+    copies: dict[int, list[tuple[float, int]]] = {}
+    places = {unit: place for place, unit in enumerate(rank)}
+    columns = (duplicates.smaller.tolist(), duplicates.larger.tolist(), duplicates.share.tolist())
+    for smaller, larger, share in zip(*columns, strict=True):
+        copies.setdefault(smaller, []).append((-share, places[larger]))
+    stays: set[int] = set()
+    instead: dict[int, int] = {}
+    for unit in rank:
+        if unit not in candidates:
+            continue
+        kept = [place for _, place in sorted(copies.get(unit, ())) if rank[place] in stays]
+        if kept:
+            instead[unit] = rank[kept[0]]
+        else:
+            stays.add(unit)
+    return instead
+
+
+def _nanoseconds(times_s: npt.ArrayLike) -> Int64:
+    return np.rint(np.multiply(times_s, 1e9)).astype(np.int64)
+
+
+_N_CELLS = 2**22
+"""Time is cut into cells as wide as a coincidence; every so many of them share a place."""
+
+
+def _cells(train: Int64, width: int) -> Int64:
+    return np.asarray((train // width) & (_N_CELLS - 1))
+
+
+def _occupied(train: Int64, width: int) -> npt.NDArray[np.bool_]:
+    """Places of the cells in which a spike could have a partner in the train: never too few."""
+    occupied = np.zeros(_N_CELLS, dtype=np.bool_)
+    for step in (-width, 0, width):
+        occupied[_cells(train + step, width)] = True
+    return occupied
+
+
+def _paired(one: list[int], other: list[int], width: int) -> int:
+    """Pairs of two sorted trains: of two spikes too far apart, the earlier finds no partner."""
+    n = i = j = 0
+    while i < len(one) and j < len(other):
+        if abs(one[i] - other[j]) <= width:
+            n, i, j = n + 1, i + 1, j + 1
+        elif one[i] < other[j]:
+            i += 1
+        else:
+            j += 1
+    return n
