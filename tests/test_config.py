@@ -186,7 +186,13 @@ def test_an_edited_movie_changes_its_digest(tiny_dataset: SimulatedDataset, tmp_
     frames[-1] ^= 1
     (stimuli / f"{edited}.npy").write_bytes(frames)
     after = movie_digests(config, "tiny")
-    assert {old[0] for old, new in zip(before, after, strict=True) if old != new} == {edited}
+    assert changed(before, after) == {edited}
+    (stimuli / "display.yaml").write_text("flip_x: true")
+    assert changed(after, movie_digests(config, "tiny")) == {"geometry"}
+
+
+def changed(before: list[list[str]], after: list[list[str]]) -> set[str]:
+    return {old[0] for old, new in zip(before, after, strict=True) if old != new}
 
 
 def test_an_edited_playlist_changes_its_digests(
@@ -201,7 +207,7 @@ def test_an_edited_playlist_changes_its_digests(
         (stimuli / "playlist.csv").write_text(f'playlist_name,movie_names\nedited,"{listed}"\n')
         return movie_digests(config, "edited")
 
-    (noise, step) = shown(NOISE, STEP)
-    assert (noise[0], step[0]) == (NOISE, STEP)
-    assert shown(STEP, NOISE) == [step, noise]
-    assert shown(NOISE, STEP, STEP) == [noise, step, step]
+    noise, step, (last, _) = shown(NOISE, STEP)
+    assert (noise[0], step[0], last) == (NOISE, STEP, "geometry")
+    assert shown(STEP, NOISE)[:-1] == [step, noise]
+    assert shown(NOISE, STEP, STEP)[:-1] == [noise, step, step]

@@ -70,6 +70,10 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (stimuli / "playlist.csv").write_text(
         f"playlist_name,movie_names\nmy_playlist,\"['{noise.name}.mov', '{step.name}.mov']\"\n"
     )
+    (stimuli / "display.yaml").write_text(
+        "{width_px: 800, height_px: 600, um_per_display_pixel: 3, "
+        "chip: {origin_um: [0, 0], matrix_um_per_px: [[3, 0], [0, 3]]}}"
+    )
     files = simulate_recording(
         folder,
         "rec",

@@ -127,14 +127,16 @@ def all_steps(config: WorkflowConfig, recording: Recording) -> dict[str, dict[st
 
 
 def movie_digests(config: WorkflowConfig, playlist: str) -> list[list[str]]:
-    """Name and digest of every movie of a playlist, in the order shown.
+    """Name and digest of every movie of a playlist, in the order shown, and of their geometry.
 
-    What is made from them is made anew when a movie changes, and when the playlist shows them in
-    another order or another number of times.
+    What is made from them is made anew when a movie changes, or its place on the display, and when
+    the playlist shows them in another order or another number of times.
     """
-    movies = StimulusLibrary(config.stimuli).playlist(playlist)
+    library = StimulusLibrary(config.stimuli)
+    movies = library.playlist(playlist)
     digests = {movie.name: movie.digest() for movie in dict.fromkeys(movies)}
-    return [[movie.name, digests[movie.name]] for movie in movies]
+    shown = [[movie.name, digests[movie.name]] for movie in movies]
+    return [*shown, ["geometry", library.geometry(movies).digest()]]
 
 
 def require_inputs(config: WorkflowConfig, recordings: Mapping[str, Recording]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from hdmea.errors import ParameterError, StimulusError
+from hdmea.errors import ParameterError
 from hdmea.simulate.display import GREY_LUMINANCE, display_trace, light_switches
 from hdmea.simulate.faults import NO_FAULTS, Faults
 from hdmea.simulate.mcs_files import (
@@ -126,8 +126,6 @@ def simulate_recording(
     (700, 0.0333)
     """
     movies = StimulusLibrary(library).playlist(playlist)
-    if not movies:
-        raise StimulusError(f"Playlist {playlist!r} of {library} shows no movie.")
     frames_of = {movie.name: movie.frames() for movie in movies}
     show = present(
         movies,

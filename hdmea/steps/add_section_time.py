@@ -33,15 +33,18 @@ class AddSectionTimeParameters(StepParameters):
 
 
 def _tasks(session: PipelineSession, parameters: AddSectionTimeParameters) -> Iterable[Task]:
-    movies = stimulus_library(session).playlist(parameters.playlist_name)
+    library = stimulus_library(session)
+    movies = library.playlist(parameters.playlist_name)
+    geometry = library.geometry(movies)
     yield Task(
         name="add_section_time",
-        compute=lambda: _sections(session, parameters, movies),
+        compute=lambda: {**_sections(session, parameters, movies), **geometry.variables()},
         accept=lambda variables: _judge(session, variables, parameters.alignment),
         # the name of a playlist does not say what is in it, and in which order
         parameters=parameters.affecting() | {"movies": [movie.name for movie in movies]},
         parents=("load_recording",),
-        inputs={f"movie:{movie.name}": movie.digest() for movie in movies},
+        inputs={f"movie:{movie.name}": movie.digest() for movie in movies}
+        | {"geometry": geometry.digest()},
     )
 
 
@@ -146,7 +149,7 @@ def _judge(session: PipelineSession, variables: Variables, mode: str) -> None:
 
 ADD_SECTION_TIME = Step(
     name="add_section_time",
-    version=1,
+    version=2,
     parameters=AddSectionTimeParameters,
     tasks=_tasks,
     needs=("load_recording",),

@@ -1,67 +1,49 @@
 """A stimulus library: one folder with playlists, movie lengths, trial rules and frames.
 
 ``playlist.csv``, ``movie_length.csv``, and per movie ``<movie>.json`` (as the reference lab
-writes them) or ``<movie>.yaml``, and ``<movie>.npy``; side by side or in subfolders. Only what
-is asked for is read, so one unfinished movie does not block the others.
+writes them) or ``<movie>.yaml``, and ``<movie>.npy``; side by side or in subfolders. For all
+movies, if wanted: ``patterns.yaml`` (what movies are by their names) and ``display.yaml`` (where
+they lie on the display). Only what is asked for is read, so one unfinished movie does not block
+the others.
 """
 
 from __future__ import annotations
 
 import ast
-import csv
-import json
-import os
-from fnmatch import fnmatchcase
-from functools import cache, cached_property
-from importlib import resources
+from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from hdmea.errors import FileMissingError, StimulusError, UnknownNameError
-from hdmea.stimulus.movie import Kind, Movie, TrialEvent, readable
+from hdmea.errors import StimulusError, UnknownNameError
+from hdmea.stimulus.definition import (
+    BUILT_IN,
+    Definition,
+    DisplayDefinition,
+    NamePattern,
+    built_in_patterns,
+    read_definition,
+    read_display,
+    read_patterns,
+    trial_events,
+)
+from hdmea.stimulus.folder import (
+    DISPLAY,
+    LENGTHS,
+    PATTERNS,
+    PLAYLISTS,
+    LibraryFolder,
+    Pairs,
+    movie_name,
+    nearest,
+    read_pairs,
+)
+from hdmea.stimulus.geometry import Display, Geometry, PixelGrid
+from hdmea.stimulus.movie import Kind, Movie, Origin, TrialEvent
 from hdmea.stimulus.sections import POST_FRAMES, TrialRule
-from hdmea.validation import problems
 
 __all__ = ["Movie", "StimulusLibrary"]
 
 _DEFINITIONS = (".json", ".yaml")
-_INDEXED = {".csv", ".json", ".yaml", ".npy"}
-
-
-class _SectionKwargs(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    start_frame: int = Field(ge=0)
-    trial_length_frame: int = Field(gt=0)
-    repeat: int = Field(ge=1)
-    group_count: int = Field(1, ge=1)
-    group_gap: int = Field(0, ge=0)
-
-
-class _Event(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    name: str = Field(min_length=1)
-    frame: int = Field(ge=0)
-
-
-class _Definition(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    section_kwargs: _SectionKwargs
-    kind: Kind | None = None
-    events: list[_Event] | None = None
-
-
-class _Convention(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    pattern: str
-    kind: Kind
-    trial_length_frame: int | None = None
-    events: list[_Event] = []
 
 
 class StimulusLibrary:
@@ -82,12 +64,7 @@ class StimulusLibrary:
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
-        self._files: dict[str, list[Path]] = {}
-        with readable(self.folder):
-            if not self.folder.is_dir():
-                raise FileMissingError(f"The stimulus library {self.folder} is not a folder.")
-            for path in _all_files(self.folder):
-                self._files.setdefault(path.name, []).append(path)
+        self.files = LibraryFolder(self.folder)
         self._movies: dict[str, Movie] = {}
 
     def __repr__(self) -> str:
@@ -96,7 +73,17 @@ class StimulusLibrary:
     @property
     def playlists(self) -> dict[str, tuple[str, ...]]:
         """Names of the movies of every playlist, in the order they are shown."""
-        return {name: self._movie_names(name, cell) for name, cell in self._playlist_cells.items()}
+        return {name: self.movie_names(name) for name in self._playlist_cells.cells}
+
+    @property
+    def playlist_names(self) -> tuple[str, ...]:
+        """Names of the playlists; what they hold is not looked at."""
+        return tuple(self._playlist_cells.cells)
+
+    @property
+    def listed_movies(self) -> tuple[str, ...]:
+        """Names of the movies in ``movie_length.csv``."""
+        return tuple(self._length_cells.cells)
 
     def playlist(self, name: str) -> tuple[Movie, ...]:
         """The movies of a playlist, in the order they are shown.
@@ -106,17 +93,47 @@ class StimulusLibrary:
         UnknownNameError
             If the playlist, or a movie of it, is not in the library.
         StimulusError
-            If a file of the library cannot be used.
+            If the playlist is empty, or a file of the library cannot be used.
         FileMissingError
             If ``playlist.csv`` or ``movie_length.csv`` is missing.
         """
-        cells = self._playlist_cells
-        if name not in cells:
-            raise UnknownNameError(
-                f"Playlist {name!r} is not in {self._file('playlist.csv')}; "
-                f"it has: {_listed(cells)}."
+        names = self.movie_names(name)
+        if not names:
+            raise StimulusError(
+                f"{self._playlist_cells.path}: playlist {name!r} is empty; it names no movie."
             )
-        return tuple(self.movie(movie) for movie in self._movie_names(name, cells[name]))
+        return tuple(self.movie(movie) for movie in names)
+
+    def movie_names(self, playlist: str) -> tuple[str, ...]:
+        """Names of the movies of one playlist, in the order they are shown.
+
+        Raises
+        ------
+        UnknownNameError
+            If the library has no such playlist.
+        StimulusError
+            If it is no list of names.
+        """
+        cells = self._playlist_cells
+        if playlist not in cells:
+            raise UnknownNameError(
+                f"Playlist {playlist!r} is not in {cells.path}; it has: {_listed(cells.cells)}."
+                f"{nearest(playlist, cells.cells)}"
+            )
+        cell = cells[playlist]
+        try:
+            # A path of Windows would be read as escapes.
+            names = ast.literal_eval(cell.replace("\\", "/")) if cell else []
+        except (ValueError, SyntaxError, TypeError):
+            names = None
+        if not isinstance(names, list | tuple) or not all(
+            isinstance(name, str) and movie_name(name) for name in names
+        ):
+            raise StimulusError(
+                f"{cells.path}: playlist {playlist!r} holds {cell!r}; "
+                f"a list of movie names is needed, such as ['a.mov', 'b.mov']."
+            )
+        return tuple(movie_name(name) for name in names)
 
     def movie(self, name: str) -> Movie:
         """One movie.
@@ -129,38 +146,116 @@ class StimulusLibrary:
             If it has no trial rule, the rule cannot be used, or its trials leave the movie.
         """
         if name not in self._movies:
-            self._movies[name] = self._read_movie(name)
+            self._movies[name] = self._read_movie(name, self.length(name))
         return self._movies[name]
 
-    def _read_movie(self, name: str) -> Movie:
-        length = self._length(name)
-        definition, source = self._definition(name)
-        given = definition.section_kwargs
-        rule = TrialRule(
-            start_frame=given.start_frame,
-            trial_length_frames=given.trial_length_frame,
-            repeat=given.repeat,
-            group_count=given.group_count,
-            group_gap_frames=given.group_gap,
+    def geometry(self, movies: Iterable[Movie]) -> Geometry:
+        """Where the pixels of movies lie; of those with frames, as the others have no pixels.
+
+        Raises
+        ------
+        StimulusError
+            If ``display.yaml``, or what it or a movie's file says of pixels, cannot be used.
+        """
+        said = self._display
+        display = said.display() if said is not None else Display()
+        with_frames = {movie.name: movie for movie in movies if movie.frames_path is not None}
+        return Geometry(
+            display, tuple(self._pixel_grid(movie, display) for movie in with_frames.values())
         )
-        end = (
-            rule.start_frame
-            + rule.n_trials * rule.trial_length_frames
-            + (rule.group_count - 1) * rule.group_gap_frames
-        )
-        # The reference lab's bar movie ends its last trial in the grey that follows it.
-        if end > length + POST_FRAMES:
-            raise StimulusError(
-                f"{source}: the {rule.n_trials} trials of movie {name!r} end at frame {end}, "
-                f"more than {POST_FRAMES} frames after the movie itself, which has {length} "
-                f"frames in movie_length.csv: they would leave its section."
+
+    def length(self, name: str) -> int:
+        """Display frames of a movie, as ``movie_length.csv`` says.
+
+        Raises
+        ------
+        UnknownNameError
+            If it does not know the movie.
+        StimulusError
+            If it says something else than a number of frames.
+        """
+        cells = self._length_cells
+        if name not in cells:
+            raise UnknownNameError(
+                f"Movie {name!r} is not in {cells.path}, and leaving it out "
+                f"would shift every later section; known movies: {_listed(cells.cells)}."
+                f"{nearest(name, cells.cells)}"
             )
-        kind, events = _by_convention(name, rule.trial_length_frames)
-        if definition.kind is not None:
-            kind = definition.kind
-        if definition.events is not None:
-            events = tuple(TrialEvent(e.name, e.frame) for e in definition.events)
-        for event in events:
+        try:
+            length = float(cells[name])
+        except ValueError as error:
+            if isinstance(error, StimulusError):
+                raise
+            length = -1.0
+        if length <= 0 or not length.is_integer():
+            raise StimulusError(
+                f"{cells.path}: the length of movie {name!r} is "
+                f"{cells[name]!r}; a number of display frames is needed."
+            )
+        return int(length)
+
+    def definition(self, name: str) -> tuple[Definition | None, Path | None]:
+        """What a movie's own file says, and the file; None without one.
+
+        Raises
+        ------
+        StimulusError
+            If the file cannot be used, or there are two.
+        """
+        found = [p for suffix in _DEFINITIONS if (p := self.files.find(name + suffix)) is not None]
+        if len(found) > 1:
+            raise StimulusError(
+                f"Movie {name!r}: {found[0]} and {found[1]} both define it. One {name}.json or "
+                f"{name}.yaml with section_kwargs (start_frame, trial_length_frame, repeat) is "
+                f"needed in {self.folder}."
+            )
+        return (read_definition(found[0]), found[0]) if found else (None, None)
+
+    def pattern(self, name: str) -> tuple[NamePattern | None, str]:
+        """The first entry whose pattern a movie's name matches, and where it is.
+
+        Entries of ``patterns.yaml`` come before those of the package.
+
+        Raises
+        ------
+        StimulusError
+            If ``patterns.yaml`` cannot be used.
+        """
+        for where, entries in ((PATTERNS, self._patterns), (BUILT_IN, built_in_patterns())):
+            for entry in entries:
+                if entry.matches(name):
+                    return entry, f"{where}: {entry.pattern}"
+        return None, ""
+
+    def _read_movie(self, name: str, length: int) -> Movie:
+        definition, path = self.definition(name)
+        if definition is not None and path is not None:
+            section, shown = definition.section_kwargs, self.files.shown(path)
+            source = str(path)
+            kind, events = definition.kind, definition.events
+        else:
+            entry, shown = self.pattern(name)
+            if entry is None or entry.section_kwargs is None:
+                raise StimulusError(
+                    f"Movie {name!r}: it has no trial rule. One {name}.json or {name}.yaml with "
+                    f"section_kwargs (start_frame, trial_length_frame, repeat) is needed in "
+                    f"{self.folder}, or section_kwargs in the first entry of {PATTERNS} that "
+                    f"matches its name."
+                )
+            section, kind, events = entry.section_kwargs, entry.kind, entry.events
+            source = shown
+        rule = section.rule()
+        _check_trials(name, length, rule, source)
+        origin = Origin(timing=shown, kind=shown, events=shown)
+        found = trial_events(events or ())
+        if kind is None or events is None:
+            by_name, named_events, where = self._by_name(name, rule.trial_length_frames)
+            if kind is None:
+                kind, origin = by_name, Origin(shown, where, origin.events)
+            if events is None:
+                found = named_events
+                origin = Origin(shown, origin.kind, where if found else "")
+        for event in found:
             if event.frame >= rule.trial_length_frames:
                 raise StimulusError(
                     f"{source}: event {event.name!r} at frame {event.frame} is not inside the "
@@ -171,160 +266,69 @@ class StimulusLibrary:
             length_frames=length,
             rule=rule,
             kind=kind,
-            events=tuple(sorted(events, key=lambda event: event.frame)),
-            frames_path=self._find(f"{name}.npy"),
+            events=found,
+            frames_path=self.files.find(f"{name}.npy"),
+            origin=origin,
         )
 
-    def _length(self, name: str) -> int:
-        cells = self._length_cells
-        if name not in cells:
-            raise UnknownNameError(
-                f"Movie {name!r} is not in {self._file('movie_length.csv')}, and leaving it out "
-                f"would shift every later section; known movies: {_listed(cells)}."
-            )
-        try:
-            length = float(cells[name])
-        except ValueError:
-            length = -1.0
-        if length <= 0 or not length.is_integer():
-            raise StimulusError(
-                f"{self._file('movie_length.csv')}: the length of movie {name!r} is "
-                f"{cells[name]!r}; a number of display frames is needed."
-            )
-        return int(length)
+    def _by_name(self, name: str, length: int) -> tuple[Kind, tuple[TrialEvent, ...], str]:
+        """Kind, and the events if trials have the length for which these hold."""
+        entry, where = self.pattern(name)
+        if entry is None:
+            return "unknown", (), ""
+        return entry.kind, trial_events(entry.events if entry.trial_length == length else ()), where
 
-    def _definition(self, name: str) -> tuple[_Definition, Path]:
-        found = [p for suffix in _DEFINITIONS if (p := self._find(name + suffix)) is not None]
-        if len(found) != 1:
-            what = f"{found[0]} and {found[1]} both define it" if found else "it has no trial rule"
-            raise StimulusError(
-                f"Movie {name!r}: {what}. One {name}.json or {name}.yaml with section_kwargs "
-                f"(start_frame, trial_length_frame, repeat) is needed in {self.folder}."
-            )
-        path = found[0]
+    def _pixel_grid(self, movie: Movie, display: Display) -> PixelGrid:
+        definition, path = self.definition(movie.name)
+        said = definition.geometry if definition is not None else None
+        where = str(path)
+        if said is None and self._display is not None:
+            said, where = self._display.pixels_of(movie.name), DISPLAY
+        if said is None:
+            entry, where = self.pattern(movie.name)
+            said = entry.geometry if entry is not None else None
+        if said is None:
+            return PixelGrid.default(movie.name, movie.frame_shape())
         try:
-            with readable(path):
-                return _Definition.model_validate(_read_definition(path)), path
-        except ValidationError as error:
-            wrong = "; ".join(problems(error, _Definition))
-            raise StimulusError(f"{path}: {wrong}.") from error
-        except ValueError as error:
-            raise StimulusError(f"{path} cannot be read: {error}.") from error
-
-    def _movie_names(self, playlist: str, cell: str) -> tuple[str, ...]:
-        try:
-            names = ast.literal_eval(cell.strip())
-        except (ValueError, SyntaxError, TypeError):
-            names = None
-        if not isinstance(names, list | tuple) or not all(isinstance(n, str) for n in names):
-            raise StimulusError(
-                f"{self._file('playlist.csv')}: playlist {playlist!r} holds {cell!r}; "
-                f"a list of movie names is needed, such as ['a.mov', 'b.mov']."
-            )
-        return tuple(_without_extension(name) for name in names)
+            return said.grid(movie.name, movie.frame_shape(), display)
+        except StimulusError as error:
+            raise StimulusError(f"{where}: {error}") from error
 
     @cached_property
-    def _playlist_cells(self) -> dict[str, str]:
-        return _read_pairs(self._file("playlist.csv"), "playlist_name", "movie_names")
+    def _playlist_cells(self) -> Pairs:
+        return read_pairs(
+            self.files.require(PLAYLISTS), "playlist_name", "movie_names", lambda name: name
+        )
 
     @cached_property
-    def _length_cells(self) -> dict[str, str]:
-        cells = _read_pairs(self._file("movie_length.csv"), "movie_name", "movie_length")
-        return {_without_extension(name): cell for name, cell in cells.items()}
+    def _length_cells(self) -> Pairs:
+        return read_pairs(self.files.require(LENGTHS), "movie_name", "movie_length", movie_name)
 
-    def _file(self, filename: str) -> Path:
-        path = self._find(filename)
-        if path is None:
-            raise FileMissingError(f"The stimulus library {self.folder} has no {filename}.")
-        return path
+    @cached_property
+    def _patterns(self) -> tuple[NamePattern, ...]:
+        path = self.files.find(PATTERNS)
+        return read_patterns(path) if path is not None else ()
 
-    def _find(self, filename: str) -> Path | None:
-        paths = self._files.get(filename, [])
-        if len(paths) > 1:
-            raise StimulusError(
-                f"{filename} is in the stimulus library more than once: "
-                f"{' and '.join(map(str, paths))}. Leave one."
-            )
-        return paths[0] if paths else None
+    @cached_property
+    def _display(self) -> DisplayDefinition | None:
+        path = self.files.find(DISPLAY)
+        return read_display(path) if path is not None else None
 
 
-def _all_files(folder: Path) -> list[Path]:
-    """The library's files; unlike a glob it does not pass over folders that may not be read."""
-
-    def refuse(error: OSError) -> None:
-        raise error
-
-    found = [
-        Path(inside, name)
-        for inside, _, names in os.walk(folder, onerror=refuse)
-        for name in names
-        if Path(name).suffix in _INDEXED
-    ]
-    return sorted(path for path in found if path.is_file())
-
-
-def _read_pairs(path: Path, key: str, value: str) -> dict[str, str]:
-    """Two columns of a CSV file as a dict; a key that comes twice must say the same twice."""
-    try:
-        with readable(path), path.open(newline="", encoding="utf-8-sig") as file:
-            rows = [
-                [cell.strip() for cell in row] for row in csv.reader(file, skipinitialspace=True)
-            ]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise StimulusError(f"{path} cannot be read as CSV in UTF-8: {error}.") from error
-    header = rows[0] if rows else []
-    if key not in header or value not in header:
-        raise StimulusError(f"{path}: columns {key}, {value} are needed; found {header}.")
-    pairs: dict[str, str] = {}
-    for number, row in enumerate(rows[1:], start=2):
-        cells = dict(zip(header, row, strict=False))
-        if not any(row):
-            continue
-        if key not in cells or value not in cells:
-            raise StimulusError(f"{path}, row {number}: {key} or {value} is missing: {row}.")
-        if pairs.setdefault(cells[key], cells[value]) != cells[value]:
-            raise StimulusError(f"{path}, row {number}: {cells[key]!r} is given twice.")
-    return pairs
+def _check_trials(name: str, length: int, rule: TrialRule, source: str) -> None:
+    end = (
+        rule.start_frame
+        + rule.n_trials * rule.trial_length_frames
+        + (rule.group_count - 1) * rule.group_gap_frames
+    )
+    # The reference lab's bar movie ends its last trial in the grey that follows it.
+    if end > length + POST_FRAMES:
+        raise StimulusError(
+            f"{source}: the {rule.n_trials} trials of movie {name!r} end at frame {end}, "
+            f"more than {POST_FRAMES} frames after the movie itself, which has {length} "
+            f"frames in movie_length.csv: they would leave its section."
+        )
 
 
-def _by_convention(name: str, trial_length_frames: int) -> tuple[Kind, tuple[TrialEvent, ...]]:
-    for convention in _conventions():
-        if fnmatchcase(name, convention.pattern):
-            if convention.trial_length_frame != trial_length_frames:
-                return convention.kind, ()
-            return convention.kind, tuple(TrialEvent(e.name, e.frame) for e in convention.events)
-    return "unknown", ()
-
-
-@cache
-def _conventions() -> tuple[_Convention, ...]:
-    text = resources.files("hdmea.stimulus").joinpath("conventions.yaml").read_text("utf-8")
-    return tuple(_Convention.model_validate(entry) for entry in _load_yaml(text))
-
-
-def _read_definition(path: Path) -> Any:
-    text = path.read_text(encoding="utf-8-sig")
-    if path.suffix == ".yaml":
-        return _load_yaml(text)
-    content = json.loads(text)
-    # The reference lab's files carry more than hdmea reads, e.g. generate_kwargs.
-    if isinstance(content, dict):
-        content = {key: content[key] for key in ("section_kwargs",) if key in content}
-    return content
-
-
-def _load_yaml(text: str) -> Any:
-    import yaml
-
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ValueError(str(error)) from error
-
-
-def _without_extension(filename: str) -> str:
-    return filename.strip().split(".", 1)[0]
-
-
-def _listed(names: Any) -> str:
+def _listed(names: Iterable[str]) -> str:
     return ", ".join(sorted(names)) or "none"

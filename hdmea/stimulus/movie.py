@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.format import open_memmap
 
-from hdmea.errors import FileMissingError, HdmeaError, StimulusError
+from hdmea.errors import FileMissingError, StimulusError
+from hdmea.stimulus.folder import readable
 from hdmea.stimulus.sections import TrialRule
 
 Kind = Literal["grey", "noise", "step", "green_blue", "freq_step", "moving_bar", "chirp", "unknown"]
@@ -28,6 +28,21 @@ class TrialEvent:
 
     name: str
     frame: int
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Which file, or which pattern, says what of a movie; empty where none does.
+
+    Parameters
+    ----------
+    timing, kind, events
+        A file's path inside the library, ``patterns.yaml: <pattern>`` or ``built-in: <pattern>``.
+    """
+
+    timing: str = ""
+    kind: str = ""
+    events: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +63,8 @@ class Movie:
         What happens in every trial, in the order of frames.
     frames_path
         The ``.npy`` with its frames, if there is one.
+    origin
+        Where all this comes from; of no account when movies are compared.
     """
 
     name: str
@@ -56,6 +73,7 @@ class Movie:
     kind: Kind
     events: tuple[TrialEvent, ...]
     frames_path: Path | None
+    origin: Origin = field(default=Origin(), compare=False)
 
     def frames(self) -> npt.NDArray[Any]:
         """The frames, shape ``(length_frames, height, width)``, uint8 or float, mapped read-only.
@@ -68,12 +86,25 @@ class Movie:
             If the file is damaged, holds something else than the movie, or values that are not
             finite.
         """
+        frames = self._mapped()
+        if frames.dtype.kind == "f":
+            _check_finite(self._path(), frames)
+        return frames
+
+    def frame_shape(self) -> tuple[int, int]:
+        """Height and width of its frames in pixels, from the file's header alone.
+
+        Raises
+        ------
+        FileMissingError, StimulusError
+            As `frames`, but for what is in the pixels.
+        """
+        height, width = self._mapped().shape[1:]
+        return int(height), int(width)
+
+    def _mapped(self) -> npt.NDArray[Any]:
         path = self._path()
-        try:
-            with readable(path):
-                frames = open_memmap(path, mode="r")
-        except (ValueError, EOFError) as error:
-            raise StimulusError(f"{path} cannot be read as a numpy array: {error}.") from error
+        frames = open_frames(path)
         fits = frames.dtype == np.uint8 or frames.dtype.kind == "f"
         if not fits or frames.ndim != 3 or frames.shape[0] != self.length_frames:
             raise StimulusError(
@@ -83,8 +114,6 @@ class Movie:
             )
         if not frames.size:
             raise StimulusError(f"{path} has frames without pixels: its shape is {frames.shape}.")
-        if frames.dtype.kind == "f":
-            _check_finite(path, frames)
         return frames
 
     def luminance(self) -> npt.NDArray[np.float64]:
@@ -95,10 +124,7 @@ class Movie:
         FileMissingError, StimulusError
             As `frames`.
         """
-        frames = self.frames()
-        return np.concatenate(
-            [block.mean(axis=(1, 2), dtype=np.float64) for _, block in _blocks(frames)]
-        )
+        return mean_luminance(self.frames())
 
     def digest(self) -> str:
         """SHA-256 (hex) over the definition and the bytes of the file with the frames."""
@@ -125,22 +151,26 @@ class Movie:
         return self.frames_path
 
 
-@contextmanager
-def readable(path: Path) -> Iterator[None]:
-    """Turn the system's refusal to read a file or folder into an error that names it."""
+def open_frames(path: Path) -> npt.NDArray[Any]:
+    """Map the array of a ``.npy`` file, whatever its shape and type.
+
+    Raises
+    ------
+    StimulusError
+        If it is no such file.
+    """
     try:
-        yield
-    except HdmeaError:
-        raise
-    except PermissionError as error:
-        raise StimulusError(
-            f"{error.filename or path} may not be read: permission denied. Ask its owner for the "
-            f"right to read it."
-        ) from error
-    except OSError as error:
-        raise StimulusError(
-            f"{error.filename or path} cannot be read: {error.strerror or error}."
-        ) from error
+        with readable(path):
+            return open_memmap(path, mode="r")
+    except (ValueError, EOFError) as error:
+        raise StimulusError(f"{path} cannot be read as a numpy array: {error}.") from error
+
+
+def mean_luminance(frames: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Mean over the pixels of every frame, float64, shape ``(n_frames,)``."""
+    return np.concatenate(
+        [block.mean(axis=(1, 2), dtype=np.float64) for _, block in _blocks(frames)]
+    )
 
 
 def _blocks(frames: npt.NDArray[Any]) -> Iterator[tuple[int, npt.NDArray[Any]]]:
