@@ -67,7 +67,9 @@ def _polarities(session: PipelineSession) -> str:
     counts = polarity_counts(session)
     if counts is None:
         return "no light step"
-    return ", ".join(f"{POLARITIES.get(name, name)} {n}" for name, n in counts.items()) or "-"
+    return ", ".join(f"{POLARITIES.get(name, name)} {n}" for name, n in counts.items()) or (
+        "no unit to classify"
+    )
 
 
 def _sta(session: PipelineSession) -> list[str]:
