@@ -72,7 +72,7 @@ def _problem(details: Any, model: type[BaseModel], also: Iterable[str]) -> str:
     said = _PLAIN.get(details["type"], details["msg"].removeprefix("Value error, "))
     found = details["input"]
     # A rule about all values together, or one that quotes the text it found, has said enough.
-    quoted = isinstance(found, str) and repr(found) in said
+    quoted = isinstance(found, dict) or (isinstance(found, str) and repr(found) in said)
     if where and details["type"] != "missing" and not quoted:
         said = f"{said} (found {found!r})"
     return f"{where}: {said}" if where else said

@@ -25,7 +25,7 @@ from hdmea.features.registry import FEATURES
 from hdmea.pipeline import PipelineSession, run_recording, write_units_table
 from hdmea.simulate import simulate_recording, write_stimulus_library
 from hdmea.steps.registry import STEPS
-from hdmea.stimulus.clock import FrameClockParams
+from hdmea.stimulus.clock_params import FrameClockParams
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"

@@ -24,7 +24,7 @@ LAGS = 24
 DROPPED = 4
 STEPS: dict[str, Any] = {
     # one interval of the real clock is longer than 1.5 medians: the display held a frame
-    "load_recording": {"frame_clock": {"photodiode_row": None, "irregular": "keep"}},
+    "load_recording": {"frame_clock": {"photodiode_row": None, "irregular": "held"}},
     "add_section_time": {"playlist_name": "jitter"},
     "section_spike_times": {},
     "extract_features": {"features": ["frif", "on_off"]},
@@ -121,7 +121,7 @@ def test_the_library_finds_the_motion_filters(
     )
     session = PipelineSession.load(result.hdf5_path)
     check(session, cells)
-    assert session.values("stimulus/clock/irregular").tolist() == [PAD_FRAMES + 23633]
+    assert session.values("stimulus/clock/irregular/frame").tolist() == [PAD_FRAMES + 23633]
     # no light step was shown: not applicable, never a failure
     assert set(session.features["on_off"]["on_off_index_reason"]) == {"stimulus_not_played"}
     assert any("no stimulus of kind 'step'" in warning for warning in session.warnings)

@@ -402,7 +402,8 @@ HELP = {
     load_recording: {
         "cmcr_path": "str or Path, optional",
         "frame_clock": "dict with any of source, row, photodiode_row, height, drop_first, "
-        "irregular, display_delay_s, default {}",
+        "event_id, event_stream, csv, times_s, irregular, held_at_s, missed_at_s, "
+        "display_delay_s, default {}",
         "electrode_pitch_um": "float or None, default None",
         "probe": "{'error', 'warn', 'off'}, default 'error'",
         "dataset_id": "str, optional",

@@ -164,7 +164,7 @@ def _draw_clock(axes: Axes, session: PipelineSession) -> None:
     else:
         frames = session.values("stimulus/frame_times")
         interval = frame_interval_s(session)
-        path = "stimulus/clock/irregular"
+        path = "stimulus/clock/irregular/frame"
         irregular = session.values(path) if path in session else np.zeros(0, np.int64)
         if irregular.size:
             axes.plot(

@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import Field, field_validator
 
-from hdmea.arrays import Variable, Variables, scalar, text
-from hdmea.digest import canonical_json
+from hdmea.arrays import Array, Variable, Variables, scalar, text
+from hdmea.digest import block_digest, canonical_json
 from hdmea.errors import MissingDataError, RecordingFileError
 from hdmea.session import PipelineSession
+from hdmea.steps.light_reference import given_times, light_reference
 from hdmea.steps.step import HARMLESS, Step, StepParameters, Task
-from hdmea.stimulus.clock import FrameClockParams
+from hdmea.stimulus.clock_params import FrameClockParams
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hdmea.mcs import CmcrFile, Sorting
+    from hdmea.mcs import Sorting
 
 
 _RESERVED = frozenset(
@@ -60,22 +61,33 @@ def _tasks(session: PipelineSession, parameters: LoadRecordingParameters) -> Ite
     from hdmea.mcs import file_digest
 
     paths = {"cmcr": session.cmcr_path, "cmtr": session.cmtr_path}
-    given = {role: path for role, path in paths.items() if path is not None}
-    if not given:
+    files = {role: path for role, path in paths.items() if path is not None}
+    if not files:
         raise MissingDataError(
             f"session {session.dataset_id!r} has no files; give cmcr_path=, cmtr_path= or both"
         )
-    digests = {role: file_digest(path) for role, path in given.items()}
+    digests = {role: file_digest(path) for role, path in files.items()}
+    given = given_times(parameters.frame_clock)
+    inputs = {role: digest.sha256 for role, digest in digests.items()}
+    if given is not None:  # the times themselves, not the name of the file that holds them
+        inputs["frame_times"] = block_digest(given).hex()
     yield Task(
         name="load_recording",
-        compute=lambda: _load(session, parameters, digests),
-        parameters={"dataset_id": session.dataset_id, **parameters.affecting()},
-        inputs={role: digest.sha256 for role, digest in digests.items()},
+        compute=lambda: _load(session, parameters, digests, given),
+        parameters={
+            "dataset_id": session.dataset_id,
+            **parameters.affecting(),
+            "frame_clock": parameters.frame_clock.affecting(),
+        },
+        inputs=inputs,
     )
 
 
 def _load(
-    session: PipelineSession, parameters: LoadRecordingParameters, digests: dict[str, Any]
+    session: PipelineSession,
+    parameters: LoadRecordingParameters,
+    digests: dict[str, Any],
+    given: Array | None,
 ) -> Variables:
     from hdmea.mcs import check_pair, open_cmcr, probe_pair, read_cmtr
 
@@ -97,10 +109,15 @@ def _load(
             if sorting is not None:
                 _check_pair(session, check_pair(sorting, cmcr), parameters.pair_check)
             variables |= _recording(cmcr.info)
-            variables |= _light_reference(session, cmcr, parameters.frame_clock)
+            variables |= light_reference(
+                session, cmcr, parameters.frame_clock, given, cmcr.info.duration_s
+            )
     if sorting is not None:
         if cmcr_path is None:
             variables |= _recording(sorting.info)
+            variables |= light_reference(
+                session, None, parameters.frame_clock, given, sorting.info.duration_s
+            )
         variables |= _units(sorting, parameters.electrode_pitch_um)
     return variables
 
@@ -156,64 +173,6 @@ def _recording(info: Any) -> Variables:
     }
 
 
-def _light_reference(
-    session: PipelineSession, cmcr: CmcrFile, parameters: FrameClockParams
-) -> Variables:
-    """Frame clock and photodiode from the analog stream."""
-    from hdmea.stimulus.clock import block_means, detect_pulses, frame_clock
-
-    if not cmcr.analog:
-        return {
-            "stimulus/clock/missing": text(
-                f"{cmcr.path.name} has no analog stream", "why there is no frame clock"
-            )
-        }
-    stream = cmcr.analog[0]
-    if len(cmcr.analog) > 1:
-        session.warn(
-            f"{cmcr.path.name} has {len(cmcr.analog)} analog streams or sweeps; "
-            f"the first, {stream.name!r}, is used"
-        )
-    for name in ("row", "photodiode_row"):
-        row = getattr(parameters, name)
-        if row is not None and row >= stream.n_channels:
-            raise RecordingFileError(
-                f"{cmcr.path}: frame_clock.{name} is {row}, but the analog stream has "
-                f"{stream.n_channels} "
-                f"channels (0 to {stream.n_channels - 1})"
-            )
-    pulses = detect_pulses(lambda: stream.blocks(parameters.row), parameters.height)
-    clock = frame_clock(pulses, stream.rate_hz, stream.t0_s, parameters)
-    variables: dict[str, Variable] = {
-        "recording/sampling_rate_hz": scalar(
-            stream.rate_hz, "Hz", "sampling rate of the analog stream"
-        ),
-        "stimulus/frame_times": Variable(
-            clock.times_s, "s", ("frame",), "onset of each display frame"
-        ),
-        "stimulus/clock/median_interval_s": scalar(
-            clock.median_interval_s, "s", "median frame interval"
-        ),
-        "stimulus/clock/n_pulses": scalar(clock.n_pulses, "1", "pulses found"),
-        "stimulus/clock/n_dropped": scalar(clock.n_dropped, "1", "pulses dropped at the start"),
-        "stimulus/clock/irregular": Variable(
-            clock.irregular, "1", ("irregular",), "frames whose interval is not 0.5-1.5 medians"
-        ),
-    }
-    if parameters.photodiode_row is not None:
-        light, rate = block_means(
-            stream.blocks(parameters.photodiode_row), stream.n_samples, stream.rate_hz
-        )
-        variables["stimulus/photodiode"] = Variable(
-            light, "count", ("sample",), "photodiode, means of blocks of the analog stream"
-        )
-        variables["stimulus/photodiode_rate_hz"] = scalar(rate, "Hz", "sampling rate of photodiode")
-        variables["stimulus/photodiode_start_s"] = scalar(
-            stream.t0_s, "s", "time of its first sample"
-        )
-    return variables
-
-
 def _units(sorting: Sorting, pitch_um: float | None) -> Variables:
     """Units, their places on the chip, the sorter's measures and the spike trains."""
 
@@ -264,7 +223,7 @@ def _units(sorting: Sorting, pitch_um: float | None) -> Variables:
 
 LOAD_RECORDING = Step(
     name="load_recording",
-    version=1,
+    version=2,
     parameters=LoadRecordingParameters,
     tasks=_tasks,
     adds=("recording", "units", "stimulus"),
@@ -273,8 +232,8 @@ LOAD_RECORDING = Step(
     doc="""Load a recording's units, spikes and light reference.
 
 Units, spike trains (included peaks only) and the sorter's measures come from the .cmtr; frame
-clock and photodiode from the .cmcr's analog stream. Either file may come alone; what is missing
-is said by the step that needs it.
+clock and photodiode from the .cmcr, or the frame times from a file or an array. Either file may
+come alone; what is missing is said by the step that needs it.
 """,
     example=""">>> result = load_recording(cmcr_path="rec.cmcr", cmtr_path="rec-.cmtr")
 >>> result.hdf5_path.name, result.completed_steps
