@@ -29,8 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 when all went well, 1 on an error that was explained on standard error, 130 when
-        interrupted, 141 when nobody reads the output any more. Wrong usage leaves with 2.
+        0 when all went well, 1 on an error that was explained on standard error (``compare``: 1
+        for a difference, 2 for an error), 130 when interrupted, 141 when nobody reads the output
+        any more. Wrong usage leaves with 2.
     """
     options = _parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = options.command
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except HdmeaError as error:
         _complain(options, error)
-        return 1
+        return int(options.failed)
     except KeyboardInterrupt:
         print(f"hdmea {options.name}: interrupted", file=sys.stderr)
         return _INTERRUPTED
@@ -49,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _BROKEN_PIPE
     except OSError as error:
         _complain(options, error)
-        return 1
+        return int(options.failed)
     return code
 
 
@@ -75,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
         name: str, command: Callable[[argparse.Namespace], int], text: str
     ) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=text, description=text)
-        added.set_defaults(command=command, name=name)
+        added.set_defaults(command=command, name=name, failed=1)
         return added
 
     one = add("simulate", _simulate, "write simulated recordings and the stimuli they saw")
@@ -96,6 +97,26 @@ def _parser() -> argparse.ArgumentParser:
 
     one = add("verify", _verify, "check that session files hold what was saved")
     _add_files(one)
+
+    one = add("compare", _compare, "say whether two results are the same, and where they differ")
+    kinds = "session file, old result file, folder of these, or table of units"
+    one.add_argument("a", metavar="A", type=Path, help=kinds)
+    one.add_argument("b", metavar="B", type=Path, help="another of that kind")
+    one.add_argument(
+        "--rtol",
+        type=float,
+        default=1e-9,
+        help="relative tolerance of what is not compared exactly (default: 1e-9)",
+    )
+    one.add_argument("--atol", type=float, default=0.0, help="absolute tolerance (default: 0)")
+    one.add_argument(
+        "--tolerance-for-all",
+        action="store_true",
+        help="tolerances hold for spike times, sections, counts and STAs, too",
+    )
+    one.add_argument("--json", action="store_true", help="as JSON, for programs")
+    one.epilog = "Exit code: 0 equal, 1 different, 2 could not be compared."
+    one.set_defaults(failed=2)
 
     one = add("summary", _summary, "say in a line per recording what its session file holds")
     _add_files(one)
@@ -191,6 +212,26 @@ def _verify(options: argparse.Namespace) -> int:
             print(f"{path}: DAMAGED: {', '.join(name for name, _ in found.damaged)}")
             damaged += 1
     return min(damaged, 1)
+
+
+def _compare(options: argparse.Namespace) -> int:
+    import json
+
+    from hdmea.compare.comparing import compare
+    from hdmea.compare.report import as_text
+
+    found = compare(
+        options.a,
+        options.b,
+        rtol=options.rtol,
+        atol=options.atol,
+        tolerance_for_all=options.tolerance_for_all,
+    )
+    if options.json:
+        print(json.dumps(found.as_plain(), indent=2, allow_nan=False))
+    else:
+        print(as_text(found))
+    return found.exit_code
 
 
 def _summary(options: argparse.Namespace) -> int:

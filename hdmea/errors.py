@@ -35,7 +35,7 @@ class OutputWriteError(HdmeaError, OSError):
 
 
 class RecordingFileError(HdmeaError, OSError):
-    """A .cmcr or .cmtr file is damaged, of another kind, or does not fit its partner."""
+    """A file that hdmea did not write (.cmcr, .cmtr, an old result) is damaged, or does not fit."""
 
 
 class SessionFileError(HdmeaError, OSError):

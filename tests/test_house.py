@@ -24,16 +24,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "store": set(),
     "session": {"store"},
     "steps": {"mcs", "stimulus", "kernels", "features", "session"},
+    "compare": {"mcs", "session", "store"},
     "export": {"kernels", "session", "store"},
     "report": {"export", "kernels", "session", "stimulus", "store"},
     "simulate": {"mcs", "stimulus", "store"},
     "batch": {"features", "session", "steps", "stimulus"},
-    "pipeline": {"export", "report", "session", "steps", "store"},
-    "cli": {"export", "mcs", "report", "simulate", "store"},
+    "pipeline": {"compare", "export", "report", "session", "steps", "store"},
+    "cli": {"compare", "export", "mcs", "report", "simulate", "store"},
     "__main__": {"cli"},
     **{name: set() for name in GROUND},
 }
-KNOW_HDF5 = {"store", "mcs", "simulate", "export"}
+KNOW_HDF5 = {"store", "mcs", "simulate", "export", "compare"}
 PUBLIC = {"hdmea.pipeline", "hdmea.batch"}
 """All that workflow and scripts know of the library."""
 MODES = {"hdmea/steps/functions.py"}

@@ -86,6 +86,21 @@ def open_hdf5(path: Path) -> h5py.File:
     RecordingFileError
         If it is no regular file, not HDF5, or damaged.
     """
+    require_hdf5(path, "a .cmcr or .cmtr file")
+    with reading(path):
+        return h5py.File(path, "r", locking=False)
+
+
+def require_hdf5(path: Path, needed: str) -> None:
+    """Make sure that a path is that of a regular HDF5 file; raises as `open_hdf5` does.
+
+    Parameters
+    ----------
+    path
+        The file.
+    needed
+        What is looked for, for who gave something else.
+    """
     try:
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -96,13 +111,12 @@ def open_hdf5(path: Path) -> h5py.File:
         raise RecordingFileError(f"{path}: cannot be opened: {error.strerror}") from error
     if not stat.S_ISREG(mode):
         kind = _KINDS.get(stat.S_IFMT(mode), "no regular file")
-        raise RecordingFileError(f"{path} is {kind}; a .cmcr or .cmtr file is needed")
+        raise RecordingFileError(f"{path} is {kind}; {needed} is needed")
     with reading(path):
         with path.open("rb") as file:
             signature = file.read(len(_SIGNATURE))
         if signature != _SIGNATURE:
-            raise RecordingFileError(f"{path} is not an HDF5 file; a .cmcr or .cmtr file is needed")
-        return h5py.File(path, "r", locking=False)
+            raise RecordingFileError(f"{path} is not an HDF5 file; {needed} is needed")
 
 
 def open_recording(path: Path) -> h5py.File:
@@ -134,16 +148,41 @@ def open_recording(path: Path) -> h5py.File:
 
 def children(group: h5py.Group) -> Iterator[tuple[str, h5py.Group | h5py.Dataset]]:
     """Give the groups and datasets of a group that hard links lead to, by name."""
+    for name in names_in(group):
+        if isinstance(group.get(name, getlink=True), h5py.HardLink):
+            node = group[name]
+            if isinstance(node, h5py.Group | h5py.Dataset):
+                yield name, node
+
+
+def names_in(group: h5py.Group) -> list[str]:
+    """Names in a group, if they are not more than any recording has."""
     if len(group) > MAX_CHILDREN:
         raise RecordingFileError(
             f"{group.file.filename}: {group.name} has {len(group)} objects, more than the "
             f"{MAX_CHILDREN} any recording has"
         )
-    for name in group:
-        if isinstance(group.get(name, getlink=True), h5py.HardLink):
-            node = group[name]
-            if isinstance(node, h5py.Group | h5py.Dataset):
-                yield name, node
+    return list(group)
+
+
+def child(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset | None:
+    """The group or dataset of a name, None if there is none.
+
+    Raises
+    ------
+    RecordingFileError
+        If the name is that of a link to another place, or of something else.
+    """
+    link = group.get(name, getlink=True)
+    if link is None:
+        return None
+    where = f"{group.file.filename}: {group.name.rstrip('/')}/{name}"
+    if not isinstance(link, h5py.HardLink):
+        raise RecordingFileError(f"{where} is a link to another place, which is not allowed")
+    node = group[name]
+    if not isinstance(node, h5py.Group | h5py.Dataset):
+        raise RecordingFileError(f"{where} is neither a group nor a dataset")
+    return node
 
 
 def groups_of_type(group: h5py.Group, wanted: str) -> list[tuple[str, h5py.Group]]:
@@ -190,7 +229,7 @@ def check_dataset(dataset: h5py.Dataset) -> None:
     if declared > stored * (_MAX_COMPRESSION if creation.get_nfilters() else 1):
         raise RecordingFileError(
             f"{where} declares {declared} bytes (shape {dataset.shape}) but stores {stored}: "
-            "the recording was not written to its end"
+            "the file was not written to its end"
         )
 
 

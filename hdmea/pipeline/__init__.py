@@ -1,5 +1,6 @@
 """The public face: the names that a user imports. No logic of its own."""
 
+from hdmea.compare.comparing import compare
 from hdmea.export.summary import summary_line
 from hdmea.export.tables import write_units_table
 from hdmea.report.overview import draw_overview
@@ -21,6 +22,7 @@ __all__ = [
     "StepResult",
     "add_section_time",
     "assemble",
+    "compare",
     "compute_sta",
     "create_session",
     "draw_overview",

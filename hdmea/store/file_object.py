@@ -18,12 +18,17 @@ import h5py
 class ReadableFile:
     """A descriptor that can be read from any place; closed at the latest when it is not used."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, name: str = "") -> None:
         self._descriptor = descriptor
         self._position = 0
+        self._name = name
 
     def __del__(self) -> None:
         self.close()
+
+    def __repr__(self) -> str:
+        # h5py takes it for the name of the file, which errors tell
+        return self._name or super().__repr__()
 
     def close(self) -> None:
         """Close the descriptor."""
@@ -78,7 +83,7 @@ def open_regular(path: Path) -> h5py.File:
     OSError
         If it is not a regular file, or not HDF5.
     """
-    target = ReadableFile(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK))
+    target = ReadableFile(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), str(path))
     if not stat.S_ISREG(target.mode):
         raise OSError(f"{path} is not a regular file")
     return h5py.File(target, "r")
