@@ -5,14 +5,13 @@ Whole runs are expensive, so a test follows one run and says all that must be tr
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections import Counter
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
-from workflow_project import Project
+from workflow_project import Project, jobs, recordings_in
 
 from hdmea.pipeline import PipelineSession, run_recording, verify
 from hdmea.simulate import SimulatedDataset
@@ -66,12 +65,6 @@ def library_digest(tiny_dataset: SimulatedDataset, tmp_path_factory: pytest.Temp
     return of
 
 
-def jobs(said: str) -> Mapping[str, int]:
-    """Number of jobs by rule, from the table that a dry run prints."""
-    tabled = said[said.rindex("Job stats:") :] if "Job stats:" in said else ""
-    return {name: int(n) for name, n in re.findall(r"^(\w+) +(\d+)$", tabled, re.MULTILINE)}
-
-
 @pytest.mark.parametrize(
     ("mode", "expected"),
     [
@@ -119,7 +112,8 @@ def test_deferred_batch_in_which_one_recording_is_bad(
         assert log.rstrip().endswith("DONE")
         assert f"\n{name}: " in said
     assert not (project.folder / "results/bad.h5").exists()
-    assert not (project.folder / "results/units.csv").exists()
+    assert Counter(recordings_in(project.folder / "results/units.csv")) == {ONE: 12, TWO: 12}
+    assert "results/units.csv has 2 of 3 recordings" in said
 
     log = (project.folder / "results/logs/bad/process_recording.log").read_text()
     last = log.splitlines()[-1]
@@ -156,8 +150,7 @@ def test_immediate_run_killed_resumed_and_changed(project: Project, library_dige
         "add_section_time",
         "section_spike_times",
     }
-    rows = (project.folder / "results/units.csv").read_text().splitlines()[1:]
-    assert [row.split(",")[0] for row in rows] == [ONE] * 12
+    assert recordings_in(project.folder / "results/units.csv") == [ONE] * 12
 
     project.configure(
         mode="immediate",

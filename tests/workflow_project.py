@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -93,3 +95,15 @@ class Project:
         found = verify(self.folder / file)
         assert found.is_good
         return found.content_digest
+
+
+def jobs(said: str) -> Mapping[str, int]:
+    """Number of jobs by rule, from the table that a dry run prints."""
+    tabled = said[said.rindex("Job stats:") :] if "Job stats:" in said else ""
+    return {name: int(n) for name, n in re.findall(r"^(\w+) +(\d+)$", tabled, re.MULTILINE)}
+
+
+def recordings_in(table: Path) -> list[str]:
+    """The recording of each row of a table of units."""
+    with table.open(newline="", encoding="utf-8") as file:
+        return [row["recording"] for row in csv.DictReader(file)]

@@ -3,6 +3,7 @@
 # Jobs run in the environment in which snakemake was started. The rules' `conda: environment.yml`
 # says what is in it, as `snakemake --lint` asks; it has no effect without --sdm conda.
 
+import os
 import sys
 import time
 from functools import cache
@@ -22,7 +23,7 @@ from hdmea.batch import (
     require_inputs,
     same_files,
 )
-from hdmea.pipeline import summary_line
+from hdmea.pipeline import summary_line, write_units_table
 
 min_version("9.0")
 
@@ -61,12 +62,17 @@ def inputs_are_there():
         require_inputs(CONFIG, RECORDINGS)
     except HdmeaError as error:
         raise WorkflowError(str(error)) from error
+    tell(same_files(RECORDINGS))
+
+
+def all_sessions(wildcards):
+    inputs_are_there()
+    return expand(f"{OUT}/{{recording}}.h5", recording=RECORDINGS)
 
 
 def all_results(wildcards):
-    inputs_are_there()
     return [
-        *expand(f"{OUT}/{{recording}}.h5", recording=RECORDINGS),
+        *all_sessions(wildcards),
         *expand(f"{OUT}/{{recording}}.png", recording=RECORDINGS),
         *expand(
             f"{OUT}/checkpoints/{{recording}}.after_{{step}}.h5",
@@ -196,20 +202,44 @@ def threads_of(part):
     return PARTS[part].values.get("threads", 1) if part in PARTS else 1
 
 
-def summaries():
-    """A line for each recording that is done; a damaged file must not hide the others."""
+def sessions_done():
+    """Session files that are as configured: none that a job of this run was yet to make."""
+    undone = {str(file) for job in workflow.dag.needrun_jobs() for file in job.output}
+    sessions = (f"{OUT}/{name}.h5" for name in RECORDINGS)
     return [
-        summary_or_error(path)
-        for name in RECORDINGS
-        if (path := Path(OUT, f"{name}.h5")).exists()
+        Path(path) for path in sessions if path not in undone and Path(path).exists()
     ]
 
 
-def summary_or_error(path):
+def tell_the_end(failed=False):
+    """A line for each recording that is done; a damaged file must not hide the others."""
+    told, readable = same_files(RECORDINGS), []
+    for path in sessions_done():
+        try:
+            told.append(summary_line(path))
+            readable.append(path)
+        except HdmeaError as error:
+            told.append(f"{path.stem}: CANNOT BE READ: {error}")
+    if failed:
+        told += table_of(readable) + failures()
+    tell(told)
+
+
+def table_of(sessions):
+    """After a failure: the table of all units without the recordings that are not done.
+
+    It is dated before the session files, so that Snakemake makes it anew when all are there.
+    """
+    table = Path(OUT, "units.csv")
+    if not sessions:
+        return [f"{table} is of an earlier run"] if table.exists() else []
     try:
-        return summary_line(path)
+        write_units_table(sessions, table)
     except HdmeaError as error:
-        return f"{path.stem}: CANNOT BE READ: {error}"
+        return [f"{table} was not written: {error}"]
+    before = min(path.stat().st_mtime for path in sessions) - 1
+    os.utime(table, (before, before))
+    return [f"{table} has {len(sessions)} of {len(RECORDINGS)} recordings"]
 
 
 def failures():
@@ -228,4 +258,5 @@ def failures():
 
 
 def tell(lines):
-    print(*lines, sep="\n", file=sys.stderr, flush=True)
+    for line in lines:
+        print(line, file=sys.stderr, flush=True)

@@ -3,7 +3,7 @@
 
 rule units_table:
     input:
-        sessions=expand(f"{OUT}/{{recording}}.h5", recording=RECORDINGS),
+        sessions=all_sessions,
     output:
         table=f"{OUT}/units.csv",
     log:
