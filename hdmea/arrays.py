@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
@@ -29,6 +30,19 @@ class LazyArray(Protocol):
         """Whether all values are in memory."""
 
     def __getitem__(self, key: Any) -> Array: ...
+
+
+def owner(values: Array) -> object:
+    """What holds the memory that an array shows: an array, or the pages of a file."""
+    base: object = values
+    while isinstance(base, np.ndarray) and base.base is not None:
+        base = base.base
+    return base
+
+
+def on_disk(data: Array | LazyArray) -> bool:
+    """Whether an array's values are pages of a file, which the system may take from memory."""
+    return isinstance(data, np.ndarray) and isinstance(owner(data), mmap.mmap)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +83,9 @@ class Variable:
     @property
     def in_memory(self) -> bool:
         """Whether the values are in memory, not in a file only."""
-        return isinstance(self.data, np.ndarray) or self.data.loaded
+        if isinstance(self.data, np.ndarray):
+            return not on_disk(self.data)
+        return self.data.loaded
 
     @property
     def nbytes(self) -> int:

@@ -113,7 +113,7 @@ def root_digest(
 
 
 def digest_variable(variable: Variable, where: str = "array") -> VariableDigest:
-    """Digest of a variable whose values are in memory.
+    """Digest of a variable, read block by block (text: as a whole).
 
     Examples
     --------
@@ -122,15 +122,20 @@ def digest_variable(variable: Variable, where: str = "array") -> VariableDigest:
     >>> digest_variable(a).root == digest_variable(b).root
     True
     """
-    stored = encode(variable.values, where)
-    rows = rows_per_block(stored.shape, stored.dtype.itemsize)
-    slices = list(split_rows(stored.shape, rows))
-    blocks = (
-        tuple(block_digest(stored[s]) for s in slices) if stored.shape else (block_digest(stored),)
-    )
-    dtype = dtype_name(stored.dtype)
-    root = root_digest(dtype, stored.shape, variable.unit, variable.dims, blocks)
-    return VariableDigest(dtype, stored.shape, rows, blocks, root)
+    data, shape = variable.data, variable.data.shape
+    if data.dtype.kind == "U" or not shape:
+        # how wide text is stored, only all of it tells
+        whole = encode(variable.values, where)
+        stored, rows = whole.dtype, rows_per_block(shape, whole.dtype.itemsize)
+        slices = split_rows(shape, rows) if shape else iter([...])
+        blocks = tuple(block_digest(whole[one]) for one in slices)
+    else:
+        stored = encode(np.empty(0, data.dtype), where).dtype
+        rows = rows_per_block(shape, stored.itemsize)
+        blocks = tuple(block_digest(encode(data[one], where)) for one in split_rows(shape, rows))
+    dtype = dtype_name(stored)
+    root = root_digest(dtype, shape, variable.unit, variable.dims, blocks)
+    return VariableDigest(dtype, shape, rows, blocks, root)
 
 
 def dtype_name(dtype: np.dtype[Any]) -> str:

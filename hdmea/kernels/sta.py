@@ -8,7 +8,7 @@ are of fixed size and BLAS runs on one thread, so the result does not depend on 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -79,6 +79,7 @@ def spike_triggered_average(
     *,
     with_z: bool = True,
     threads: int = 1,
+    empty: Callable[[tuple[int, ...], npt.DTypeLike], npt.NDArray[Any]] = np.empty,
 ) -> StaResult:
     """Average the movie around every spike.
 
@@ -105,6 +106,8 @@ def spike_triggered_average(
         Also compute z.
     threads
         Threads over blocks of pixels; the result is the same bit for bit.
+    empty
+        Makes the arrays of the result, from shape and type; all of them are written.
 
     Returns
     -------
@@ -142,8 +145,9 @@ def spike_triggered_average(
 
     pixels = movie.reshape(n_frames, -1)
     starts = refresh_starts(movie)
-    mean = np.empty((total.shape[0], lags.size, pixels.shape[1]), dtype=np.float32)
-    z = np.empty_like(mean) if with_z else None
+    flat = (total.shape[0], lags.size, pixels.shape[1])
+    mean = empty(flat, np.float32)
+    z = empty(flat, np.float32) if with_z else None
     blocks = [slice(i, i + _PIXEL_BLOCK) for i in range(0, pixels.shape[1], _PIXEL_BLOCK)]
     # One copy of every image, cut into blocks, so that each lag reads memory in order.
     images = [np.asarray(pixels[:, block][starts]) for block in blocks]

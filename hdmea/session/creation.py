@@ -15,6 +15,7 @@ def create_session(
     output_dir: str | Path = "artifacts",
     *,
     stimuli_dir: str | Path | None = None,
+    memory_budget_gb: float | None = None,
 ) -> PipelineSession:
     """Begin a session in memory for one recording.
 
@@ -29,6 +30,10 @@ def create_session(
         Folder of the file that ``session.save()`` writes.
     stimuli_dir
         Folder of the stimulus library; default the environment variable ``HDMEA_STIMULI``.
+    memory_budget_gb
+        What the session's arrays may take in memory. Larger arrays beyond that are kept on disk,
+        beside the output, until they are saved; no result depends on it. Default: the environment
+        variable ``HDMEA_MEMORY_GB``, else half of the memory that is free now.
 
     Returns
     -------
@@ -37,7 +42,7 @@ def create_session(
     Raises
     ------
     ParameterError
-        If no usable id is given or can be derived.
+        If no usable id is given or can be derived, or the budget is no number of GB.
 
     Examples
     --------
@@ -52,4 +57,5 @@ def create_session(
         cmtr_path=cmtr,
         stimuli_dir=stimuli_dir,
         output_dir=output_dir,
+        memory_budget_gb=memory_budget_gb,
     )

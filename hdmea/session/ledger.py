@@ -61,6 +61,10 @@ class Ledger(Mapping[str, Contribution]):
         self._owner.update(dict.fromkeys(contribution.variables, contribution.name))
         return dropped
 
+    def put_back(self, contribution: Contribution) -> None:
+        """Put the same contribution in its place, its arrays now somewhere else."""
+        self._contributions[contribution.name] = contribution
+
     def require_consistent(self, where: str) -> None:
         """Make sure that every contribution was made from the parents that are here.
 

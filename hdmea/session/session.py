@@ -37,6 +37,8 @@ class PipelineSession(SessionState):
         Name of the recording and, by default, of its file.
     output_dir
         Folder of the file that `save` writes by default.
+    memory_budget_gb
+        What its arrays may take in memory; see `create_session`.
     **places
         ``cmcr_path``, ``cmtr_path``, ``stimuli_dir``: where the inputs are.
     """
@@ -46,9 +48,12 @@ class PipelineSession(SessionState):
         dataset_id: str,
         *,
         output_dir: str | Path = "artifacts",
+        memory_budget_gb: float | None = None,
         **places: str | Path | None,
     ) -> None:
-        super().__init__(dataset_id, output_dir=output_dir, **places)
+        super().__init__(
+            dataset_id, output_dir=output_dir, memory_budget_gb=memory_budget_gb, **places
+        )
         self._file: Path | None = None
         self._file_digest: str | None = None
         self._home: Path | None = None
@@ -179,8 +184,15 @@ class PipelineSession(SessionState):
         return target
 
     @classmethod
-    def load(cls, path: str | Path) -> PipelineSession:
+    def load(cls, path: str | Path, *, memory_budget_gb: float | None = None) -> PipelineSession:
         """Session from a session file or checkpoint, exactly where it was.
+
+        Parameters
+        ----------
+        path
+            The file. Arrays are read from it when they are needed.
+        memory_budget_gb
+            As for `create_session`.
 
         Raises
         ------
@@ -196,11 +208,12 @@ class PipelineSession(SessionState):
                 f"{path} is a part (one step's contribution), not a whole session; assemble "
                 "the parts"
             )
-        session = cls._from_header(file.header)
+        session = cls._from_header(file.header, memory_budget_gb)
         for contribution in file.contributions().values():
             session._add(contribution)
         if file.kind == "session":
             session._home = session._file = Path(path).absolute()
+            session.spool_beside(session._file)
             session._file_digest = file.manifest_digest
             session._unsaved = False
         return session
@@ -246,6 +259,7 @@ class PipelineSession(SessionState):
             written = write_session_file(
                 target, list(self._ledger.values()), self._header(), overwrite=overwrite
             )
+            self._empty_spool(target, written.manifest)
         self._file, self._file_digest = target.absolute(), written.manifest
         self._unsaved = False
         if self._work:
@@ -253,8 +267,15 @@ class PipelineSession(SessionState):
         return target
 
     @classmethod
-    def _from_header(cls, header: Mapping[str, Any]) -> PipelineSession:
-        session = cls(header["dataset_id"], output_dir=header["output_dir"], **header["places"])
+    def _from_header(
+        cls, header: Mapping[str, Any], memory_budget_gb: float | None = None
+    ) -> PipelineSession:
+        session = cls(
+            header["dataset_id"],
+            output_dir=header["output_dir"],
+            memory_budget_gb=memory_budget_gb,
+            **header["places"],
+        )
         session.warnings = list(header["warnings"])
         session._requests = FeatureRequests.from_header(header)
         return session

@@ -8,15 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
-from hdmea.arrays import Array, Variable, Variables
+from hdmea.arrays import Array, Variable, Variables, on_disk
 from hdmea.contribution import Contribution, Recipe
 from hdmea.errors import MissingDataError, ParameterError
 from hdmea.session import run_record, tables
 from hdmea.session.identity import check_dataset_id
 from hdmea.session.ledger import Ledger
+from hdmea.session.memory import MemoryKeeper, budget_bytes, bytes_in_memory
 from hdmea.session.requests import FeatureRequests
 from hdmea.store.parts import WorkFolder
+from hdmea.store.reader import SessionFile
+from hdmea.store.spool import from_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,6 +38,8 @@ class SessionState:
         Name of the recording and, by default, of its file.
     output_dir
         Folder of the file that is written by default.
+    memory_budget_gb
+        What its arrays may take in memory; see `create_session`.
     **places
         ``cmcr_path``, ``cmtr_path``, ``stimuli_dir``: where the inputs are.
     """
@@ -43,6 +49,7 @@ class SessionState:
         dataset_id: str,
         *,
         output_dir: str | Path = "artifacts",
+        memory_budget_gb: float | None = None,
         **places: str | Path | None,
     ) -> None:
         self.dataset_id = check_dataset_id(dataset_id)
@@ -56,6 +63,7 @@ class SessionState:
         self._requests = FeatureRequests()
         self._unsaved = True
         self._work: WorkFolder | None = None
+        self._memory = MemoryKeeper(budget_bytes(memory_budget_gb), self.output_dir)
         self.set_places(**places)
 
     @property
@@ -71,9 +79,16 @@ class SessionState:
 
     @property
     def memory_estimate_gb(self) -> float:
-        """Size of the arrays that are in memory, in GB (1e9 bytes)."""
-        variables = (v for c in self._ledger.values() for v in c.variables.values())
-        return sum(v.nbytes for v in variables if v.in_memory) / 1e9
+        """Size of the arrays that are in memory, in GB (1e9 bytes).
+
+        Arrays that are in a file still, or were put on disk, do not count.
+        """
+        return self._held_bytes() / 1e9
+
+    @property
+    def memory_budget_gb(self) -> float:
+        """What the arrays may take in memory, in GB; large ones beyond that are put on disk."""
+        return self._memory.budget_bytes / 1e9
 
     @property
     def content_digest(self) -> str:
@@ -110,7 +125,26 @@ class SessionState:
 
     def values(self, path: str) -> Array:
         """Values of the variable at a path, shape as its ``dims`` say."""
-        return self[path].values
+        variable = self[path]
+        reads = not variable.in_memory
+        values = variable.values
+        if reads:
+            self._say_if_large()
+        return values
+
+    def allocate(self, shape: tuple[int, ...], dtype: npt.DTypeLike = np.float64) -> Array:
+        """An array to be filled, not initialised: in memory while the budget lasts, else on disk.
+
+        Raises
+        ------
+        OutputWriteError
+            If it is beyond the budget, and the output's folder has no room for it.
+        """
+        return self._memory.allocate(shape, dtype, self._held_bytes())
+
+    def spool_beside(self, output: str | Path) -> None:
+        """Put arrays beyond the memory budget into the folder of this file."""
+        self._memory.folder = Path(output).absolute().parent
 
     def warn(self, message: str) -> None:
         """Log a warning and keep it with the session."""
@@ -207,7 +241,9 @@ class SessionState:
         else:
             found = self._computed(recipe, compute, accept)
             if self._work:
-                self._work.keep(found, self._header())
+                kept = self._work.keep(found, self._header())
+                if _is_spooled(found):
+                    found = from_file(found, SessionFile(kept))
         if self._ledger.get(recipe.name) is not found:
             self._add(found)
         return found
@@ -238,8 +274,10 @@ class SessionState:
         accept: Callable[[Variables], None] | None,
     ) -> Contribution:
         self._heard = []
+        self._memory.begin()
         with run_record.measured() as run:
-            variables = {path: _frozen(v) for path, v in compute().items()}
+            made = self._memory.settle(compute(), self._held_bytes())
+            variables = {path: _frozen(variable) for path, variable in made.items()}
         if accept is not None:
             accept(variables)
         run["made_from"] = {name: self._ledger[name].content for name in recipe.parents}
@@ -269,10 +307,31 @@ class SessionState:
         for warning in contribution.run.get("warnings", []):
             self._keep_warning(warning)
         self._unsaved = True
+        self._say_if_large()
+
+    def _held_bytes(self) -> int:
+        return bytes_in_memory(v for c in self._ledger.values() for v in c.variables.values())
+
+    def _say_if_large(self) -> None:
+        self._memory.say_if_large(self._held_bytes(), self.dataset_id)
+
+    def _empty_spool(self, path: Path, manifest: str) -> None:
+        """Read from a file that was just written what was on disk without a name until now."""
+        spooled = [made for made in self._ledger.values() if _is_spooled(made)]
+        if not spooled:
+            return
+        file = SessionFile(path)
+        if file.manifest_digest == manifest:  # else somebody has replaced it meanwhile
+            for made in spooled:
+                self._ledger.put_back(from_file(made, file))
 
     def _keep_warning(self, message: str) -> None:
         if message not in self.warnings:
             self.warnings.append(message)
+
+
+def _is_spooled(contribution: Contribution) -> bool:
+    return any(on_disk(variable.data) for variable in contribution.variables.values())
 
 
 def _frozen(variable: Variable) -> Variable:

@@ -114,6 +114,7 @@ def _average(session: PipelineSession, parameters: ComputeStaParameters, movie: 
         parameters.cover_range,
         with_z=parameters.z,
         threads=parameters.threads,
+        empty=session.allocate,
     )
     group = f"sta/{movie.name}"
     dims = ("unit", "lag", "y", "x")

@@ -98,6 +98,7 @@ def run_recording(
     stimuli_dir: str | Path | None = None,
     work_dir: str | Path | None = None,
     checkpoints: Mapping[str, str | Path] | None = None,
+    memory_budget_gb: float | None = None,
     progress: bool = False,
 ) -> StepResult:
     """Process one recording in memory and save it once.
@@ -116,6 +117,8 @@ def run_recording(
         depends on it.
     checkpoints
         Files to write after the steps of these names.
+    memory_budget_gb
+        As for `create_session`.
     progress
         Show a bar over the steps on standard error.
 
@@ -139,8 +142,13 @@ def run_recording(
         )
     parsed = [(step := get_step(name), step.parse(values)) for name, values in steps.items()]
     session = create_session(
-        dataset_id, cmcr_path=cmcr_path, cmtr_path=cmtr_path, stimuli_dir=stimuli_dir
+        dataset_id,
+        cmcr_path=cmcr_path,
+        cmtr_path=cmtr_path,
+        stimuli_dir=stimuli_dir,
+        memory_budget_gb=memory_budget_gb,
     )
+    session.spool_beside(output)
     if work_dir is not None:
         session.use_work_folder(work_dir)
     for step, parameters in tqdm(
@@ -193,6 +201,7 @@ def run_part(
     else:
         session = PipelineSession.from_parts(parts)
         session.set_places(stimuli_dir=stimuli_dir)
+    session.spool_beside(output)
     before = set(session.contributions)
     run(step, session, step.parse(parameters))
     require_nothing_pending(session)

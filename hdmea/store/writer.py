@@ -183,12 +183,9 @@ def _write(
 
 
 def _blocks(variable: Variable, digest: VariableDigest, path: str) -> Iterator[tuple[slice, Array]]:
-    """The variable's rows as they are stored; a lazy array passes through block by block."""
-    if not variable.in_memory:
-        for rows in split_rows(digest.shape, digest.rows_per_block):
-            yield rows, encode(variable.data[rows], path)
-    elif digest.shape[0]:
-        yield slice(0, digest.shape[0]), encode(variable.values, path)
+    """The variable's rows as they are stored, block by block."""
+    for rows in split_rows(digest.shape, digest.rows_per_block):
+        yield rows, encode(variable.data[rows], path)
 
 
 def _typed(block: Array, dtype: np.dtype[Any]) -> Array:
