@@ -194,10 +194,11 @@ def test_in_one_run_and_in_parts(
     assert "features.peak" not in parts_until(config, "extract_features")
     assert parts_until(config, "compute_sta") == tuple(parts)
     files: dict[str, Path] = {}
+    of_table = {"add_section_time": {"playlist_name": "tiny"}}
     for name, part in parts.items():
         files[name] = run_part(
             part.step,
-            part.parameters("tiny"),
+            {**part.values, **of_table.get(part.step, {})},
             tmp_path / f"{name}.h5",
             parts=[files[need] for need in part.needs],
             **(places if name == "load_recording" else {}),
