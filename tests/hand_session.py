@@ -102,6 +102,7 @@ def _recording(n: int, dataset_id: str) -> Variables:
         "stimulus/frame_times": _column(np.arange(4096) * FRAME_S, "s", "frame"),
         "stimulus/clock/median_interval_s": scalar(FRAME_S, "s", "interval"),
         "stimulus/clock/irregular/frame": _column(np.array([640, 1280]), "1", "irregular"),
+        "stimulus/clock/irregular/verdict": _text(["undecided", "held"], "irregular"),
         "stimulus/photodiode": _column(photodiode, "count", "sample"),
         "stimulus/photodiode_rate_hz": scalar(1000.0, "Hz", "rate"),
         "stimulus/photodiode_start_s": scalar(0.0, "s", "start"),

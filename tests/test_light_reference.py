@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import numpy.typing as npt
 import pytest
 import yaml
+from mcs_recordings import sensor_trace
 
 from hdmea.errors import FileMissingError, HdmeaError, ParameterError, StimulusError
 from hdmea.pipeline import PipelineSession, create_session, load_recording
@@ -242,6 +245,44 @@ def test_unknown_events_are_an_error_that_lists_those_that_are_there(
         load(path, source="digital")
 
 
+def test_events_of_several_streams_need_the_name_of_one(
+    sound: tuple[Path, npt.NDArray[np.int64]], tmp_path: Path
+) -> None:
+    path = Path(shutil.copy(sound[0], tmp_path))
+    with h5py.File(path, "r+") as file:
+        file.copy("Acquisition/Digital Data Events", "Acquisition/EventTool @ Digital Data")
+    with pytest.raises(StimulusError, match="events 7 in several streams") as caught:
+        load(path, source="digital", event_id=7)
+    frames = [one for one in settings_in(caught) if one["event_id"] == 7]
+    assert [one["event_stream"] for one in frames] == [
+        "Digital Data Events", "EventTool @ Digital Data",
+    ]  # fmt: skip
+    for setting in frames:
+        assert load(path, **setting).values("stimulus/frame_times").size == N_FRAMES - 4
+
+
+def test_without_analog_stream_events_and_given_times_still_are_a_clock(
+    sound: tuple[Path, npt.NDArray[np.int64]], tmp_path: Path
+) -> None:
+    path = tmp_path / "rec.cmcr"
+    write_cmcr(
+        path,
+        analog=None,
+        sensor=sensor_trace(1, 1, 2, 2, n_samples=300_000),
+        events=events_at(sound[1], 1),
+    )
+    analog = load(path)
+    said = str(analog.values("stimulus/clock/missing"))
+    assert said.startswith("rec.cmcr has no analog stream, but digital events: ")
+    (setting,) = (yaml.safe_load(text) for text in re.findall(r"frame_clock: ({[^}]*})", said))
+    for clock in (setting, {"source": "array", "times_s": sound[1][4:] / RATE_HZ}):
+        session = load(path, **clock)
+        np.testing.assert_array_equal(
+            session.values("stimulus/frame_times"), sound[1][4:] / RATE_HZ
+        )
+        assert "stimulus/photodiode" not in session
+
+
 def test_a_row_without_pulses_is_an_error_whose_settings_work(
     sound: tuple[Path, npt.NDArray[np.int64]],
 ) -> None:
@@ -262,7 +303,7 @@ def test_the_wrong_row_is_an_error_whose_settings_work(
     sound: tuple[Path, npt.NDArray[np.int64]],
 ) -> None:
     path, _ = sound
-    with pytest.raises(StimulusError, match="probably not the frame pulses") as caught:
+    with pytest.raises(StimulusError, match=r"rec\.cmcr: .*probably not the frame") as caught:
         load(path, row=0, height=0.002)
     assert re.search(r"'Frame sync', 720 pulses, 100 % evenly spaced", str(caught.value))
     (right,) = (one for one in settings_in(caught) if one.get("row") == 1)

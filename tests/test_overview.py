@@ -94,7 +94,7 @@ def test_irregular_frames_are_marked_at_their_times(figure: Figure) -> None:
     assert marks.get_xdata().tolist() == [640 * FRAME_S, 1280 * FRAME_S]
     (said,) = with_gid(axes, "frame clock")
     assert said.get_text() == (
-        "frame clock: 4096 frames, median interval 15.62 ms, 2 irregular intervals (marked)"
+        "frame clock: 4096 frames of 15.62 ms, irregular (marked): 1 held, 1 undecided"
     )
 
 

@@ -140,6 +140,28 @@ def test_a_rhythm_that_comes_back_into_step_is_not_decided() -> None:
         assert decision("noise 15 Hz", truth, 4) == truth
 
 
+def test_a_stop_between_two_movies_is_not_decided() -> None:
+    # The pulses stop with the first image of the grey and go on with the second movie, which may
+    # begin in any phase: neither "held" nor "missed" would be true.
+    for pause in range(20, 40):
+        rng = np.random.default_rng(pause)
+        first, second = np.repeat(rng.random((2, 37)), 4, axis=1)
+        light = np.r_[first, np.full(pause, 0.5), second]
+        means = 5e6 * np.repeat(light, 16) + rng.normal(0, 100, light.size * 16)
+        photodiode = Photodiode(means.astype(np.float32), 960.0, 0.0)
+        frames = np.arange(light.size) / 60
+        assert decide(photodiode, frames[:149], frames[148 + pause :], FRAME_S) == "undecided"
+
+
+def test_pulses_that_are_missing_for_a_second_are_found() -> None:
+    rng = np.random.default_rng(0)
+    light = np.repeat(rng.random(100), 4)
+    means = 5e6 * np.repeat(light, 16) + rng.normal(0, 100, light.size * 16)
+    photodiode = Photodiode(means.astype(np.float32), 960.0, 0.0)
+    frames = np.arange(light.size) / 60
+    assert decide(photodiode, frames[:150], frames[211:], FRAME_S) == "missed"
+
+
 def test_intervals_that_are_no_frames_or_have_no_light_around_are_not_decided() -> None:
     frames = np.arange(300) / 60
     light = Photodiode(np.repeat(np.arange(300) % 2, 16).astype(np.float32), 960.0, 0.0)

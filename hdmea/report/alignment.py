@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -164,18 +165,23 @@ def _draw_clock(axes: Axes, session: PipelineSession) -> None:
     else:
         frames = session.values("stimulus/frame_times")
         interval = frame_interval_s(session)
-        path = "stimulus/clock/irregular/frame"
-        irregular = session.values(path) if path in session else np.zeros(0, np.int64)
+        table = "stimulus/clock/irregular"
+        known = f"{table}/frame" in session
+        irregular = session.values(f"{table}/frame") if known else np.zeros(0, np.int64)
         if irregular.size:
             axes.plot(
                 frames[irregular], np.full(irregular.size, 0.03), "v", color=WARNING, markersize=6,
                 transform=axes.get_xaxis_transform(), clip_on=False, gid="irregular frames",
             )  # fmt: skip
         n, odd = irregular.size, bool(irregular.size)
-        told = f"{n} irregular interval{'s' if n != 1 else ''} (marked)" if n else "all regular"
+        told = "all regular"
+        if n:
+            verdicts = Counter(session.values(f"{table}/verdict").tolist())
+            counted = ", ".join(f"{count} {verdict}" for verdict, count in sorted(verdicts.items()))
+            told = f"irregular (marked): {counted}"
         said = f"frame clock: {frames.size} frames"
         if interval is not None:
-            said += f", median interval {1000 * interval:.2f} ms"
+            said += f" of {1000 * interval:.2f} ms"
         said += f", {told}"
     axes.text(
         1.0, -0.24, said, transform=axes.transAxes, ha="right", va="top", fontsize=8,

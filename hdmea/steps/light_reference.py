@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hdmea.arrays import Array, Variable, Variables, scalar, text
+from hdmea.digest import canonical_json
 from hdmea.errors import FileMissingError, RecordingFileError, StimulusError
 from hdmea.session import PipelineSession
 from hdmea.stimulus.clock import FrameClock, frame_clock, given_clock
@@ -141,12 +142,11 @@ def light_reference(
             f"{cmcr.path.name} has no analog stream"
             + (f", but digital events: {digital}" if digital else "")
         )
-    clock = frame_clock(
-        _pulse_times(cmcr, stream, params),
-        params,
-        photodiode,
-        lambda: _remedies(cmcr, stream, params),
-    )
+    pulses = _pulse_times(cmcr, stream, params)
+    try:
+        clock = frame_clock(pulses, params, photodiode, lambda: _remedies(cmcr, stream, params))
+    except StimulusError as error:
+        raise StimulusError(f"{cmcr.path}: {error}") from error
     if clock.irregular.frame.size:
         session.warn(_irregular_said(clock))
     return variables | _clock(params.source, clock)
@@ -218,7 +218,7 @@ def _digital_said(cmcr: CmcrFile) -> str:
     for stream, event_id in kinds:
         mine = (events.stream == stream) & (events.event_id == event_id)
         several = sum(event_id == other for _, other in kinds) > 1
-        which = f", event_stream: {stream}" if several else ""
+        which = f", event_stream: {canonical_json(stream)}" if several else ""
         said.append(
             f"frame_clock: {{source: digital, event_id: {event_id}{which}}} "
             f"({_counted(events.time_s[mine], 'event')})"
@@ -257,7 +257,8 @@ def _irregular_said(clock: FrameClock) -> str:
     said = ", ".join(
         f"{n} {verdict}{f' (by {by})' if by else ''}" for (verdict, by), n in sorted(counts.items())
     )
-    words = f"frame clock: {table.frame.size} irregular intervals: {said}"
+    n = table.frame.size
+    words = f"frame clock: {n} irregular interval{'s' if n != 1 else ''}: {said}"
     if "undecided" in table.verdict:
         words += (
             "; undecided ones count as held until add_section_time compares light and movies, or "

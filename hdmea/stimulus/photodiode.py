@@ -25,7 +25,7 @@ _NOISE = 6.0  # a change is this many times the noise; see `_Changes`
 _CERTAIN = 20.0  # "every frame changes" means by this many times what a change is
 _LEAST_CERTAIN = 100  # so many changes in a row without exception make one an exception
 _LONGEST_DELAY = 2  # frames by which the light may come after its pulse
-_LONGEST_HOLD = 16  # frames; shorter by far than the grey between two movies
+_LONGEST_HOLD = 16  # frames; a longer stop may as well lie between two movies
 _LEAST_REFRESHES = 6  # on each side, to know how long images are held
 _LEAST_SEEN = 0.3  # of the refreshes; images may happen to be as bright as the one before
 _OFF_GRID = 0.25  # an interval this far from a whole number of frames is neither
@@ -254,16 +254,19 @@ def _rhythm(borders: npt.NDArray[np.int64], n: int) -> Decision:
     if min(before.size, after.size) <= _LEAST_REFRESHES:
         return "undecided"
     hold = int(np.gcd.reduce(np.r_[np.diff(before), np.diff(after)]))
-    longest = np.diff(np.r_[before[-1], between, after[0]]).max()
-    seen = (before.size + after.size - 2) * hold / (np.ptp(before) + np.ptp(after))
     if not 2 <= hold <= _LONGEST_HOLD or (n - 1) % hold == 0:
         return "undecided"
-    if seen < _LEAST_SEEN or longest > 3 * hold + n - 1:
+    seen = (before.size + after.size - 2) * hold / (np.ptp(before) + np.ptp(after))
+    if seen < _LEAST_SEEN:
         return "undecided"
     late, late_between = (after[0] - before[-1]) % hold, (between - before[-1]) % hold
-    if late == 0 and not late_between.any():
+    pause = np.diff(np.r_[before[-1], between, after[0]]).max()
+    if late == 0 and not late_between.any() and pause <= 3 * hold:
         return "missed"
-    if late == (n - 1) % hold and np.isin(late_between, (0, late)).all():
+    still = any(
+        not ((between > delay) & (between < n + delay)).any() for delay in range(_LONGEST_DELAY + 1)
+    )
+    if late == (n - 1) % hold and still and n <= _LONGEST_HOLD and pause <= 3 * hold + n - 1:
         return "held"
     return "undecided"
 
@@ -279,7 +282,8 @@ def _stillness(changes: _Changes, zone: slice, n: int) -> Decision:
     inside, outside = changes.size[zone], np.delete(changes.size, zone)
     quiet = np.flatnonzero(inside <= 1)
     if (
-        outside.size >= _LEAST_CERTAIN
+        n <= _LONGEST_HOLD
+        and outside.size >= _LEAST_CERTAIN
         and outside.min() >= _CERTAIN
         and quiet.size == n - 1
         and np.ptp(quiet) == n - 2
