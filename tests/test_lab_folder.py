@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from workflow_project import Project, jobs, recordings_in
 
+from hdmea.pipeline import load_recording
 from hdmea.simulate import Faults, simulate_recording, write_stimulus_library
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
@@ -24,8 +27,10 @@ WHOLE, STOPPED, SORTED, TWIN = "007", "1e3", "NA", "007_again"
 ROWS = {
     WHOLE: f"{RAW}/Ableitung 7 (rechts).cmcr\t{RAW}/Ableitung 7 (rechts)-.cmtr\ttiny",
     STOPPED: f"{RAW}/abgebrochen.cmcr\t{RAW}/abgebrochen-.cmtr\ttiny",
-    SORTED: f"\t{RAW}/Ableitung 7 (rechts)-.cmtr\ttiny",
+    SORTED: f"\t{RAW}/nur sortiert-.cmtr\ttiny",
 }
+COLUMNS = ("frame_clock.source", "frame_clock.csv", "frame_clock.row")
+TIMES = "Zeiten der Bilder.csv"
 
 
 @pytest.fixture(scope="module")
@@ -36,19 +41,25 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
     noise, *_ = write_stimulus_library(stimuli, "tiny")
     with (stimuli / "playlist.csv").open("a", encoding="utf-8") as file:
         file.write(f"nur Rauschen,\"['{noise.name}.mov']\"\n")
-    for name, faults in (
-        ("Ableitung 7 (rechts)", Faults()),
-        ("abgebrochen", Faults(stop_after_s=40.0)),
+    for seed, (name, faults) in enumerate(
+        {
+            "Ableitung 7 (rechts)": Faults(),
+            "abgebrochen": Faults(stop_after_s=40.0),
+            "nur sortiert": Faults(),
+        }.items()
     ):
-        simulate_recording(
+        files = simulate_recording(
             folder / RAW,
             name,
             library=stimuli,
             playlist="tiny",
             n_cells=3,
+            seed=seed,
             sampling_rate_hz=5000.0,
             faults=faults,
         )
+    with np.load(files.truth_npz_path) as truth:
+        np.savetxt(folder / TIMES, truth["frame_times_s"], fmt="%.6f")
     return folder
 
 
@@ -57,15 +68,14 @@ def project(lab: Path, tmp_path: Path) -> Project:
     """The lab's recordings and stimuli, in a folder in which nothing was run."""
     for name in (RAW.partition("/")[0], "Reize für alle"):
         (tmp_path / name).symlink_to(lab / name)
+    shutil.copy(lab / TIMES, tmp_path)
     return Project(tmp_path, Path("Reize für alle"), {}, STEPS)
 
 
 def listed(project: Project, rows: Mapping[str, str], **changes: Any) -> None:
     """Configure the project, with a table as somebody typed it."""
     project.configure(**changes)
-    project.write_table(
-        *(f"{name}\t{row}" for name, row in rows.items()), columns=["frame_clock.row"]
-    )
+    project.write_table(*(f"{name}\t{row}" for name, row in rows.items()), columns=COLUMNS)
 
 
 def test_what_is_not_there_is_listed_before_anything_runs(project: Project) -> None:
@@ -75,6 +85,7 @@ def test_what_is_not_there_is_listed_before_anything_runs(project: Project) -> N
             **ROWS,
             "2024-04-07": f"{RAW}/vergessen.cmcr\t{RAW}/vergessen-.cmtr\ttiny",
             "0042": f"{RAW}/abgebrochen.cmcr\t{RAW}/abgebrochen-.cmtr\talle Filme",
+            SORTED: f"{ROWS[SORTED]}\tcsv\tverlegt.csv",
         },
     )
     said = project.run(code=1)
@@ -82,6 +93,7 @@ def test_what_is_not_there_is_listed_before_anything_runs(project: Project) -> N
         "These files of recordings do not exist:\n",
         f"  2024-04-07: cmcr {RAW}/vergessen.cmcr\n",
         f"  2024-04-07: cmtr {RAW}/vergessen-.cmtr\n",
+        f"  {SORTED}: frame_clock.csv verlegt.csv\n",
         "0042: Playlist 'alle Filme' is not in",
         "nur Rauschen, tiny",
     ):
@@ -105,35 +117,43 @@ def test_a_recording_that_went_wrong_fails_alone_and_is_mended_by_a_cell(project
         assert words in line
         assert f"  read results/logs/{name}/process_recording.log" in said
         assert not (results / f"{name}.h5").exists()
-    again = {"process_recording": 2, "draw_overview": 2, "units_table": 1, "all": 1, "total": 6}
-    assert jobs(project.run("-n")) == again
 
     mended = {
         WHOLE: ROWS[WHOLE],
         STOPPED: ROWS[STOPPED].replace("tiny", "nur Rauschen"),
-        f"# {SORTED}": ROWS[SORTED],
+        SORTED: f"{ROWS[SORTED]}\tcsv\t{TIMES}",
         TWIN: ROWS[WHOLE],
+        "# 4711": "not yet recorded",
     }
     listed(project, mended)
     said = project.run("results/units.csv")
     assert f"{WHOLE} and {TWIN} are the same recording, Ableitung 7 (rechts)-.cmtr" in said
-    assert "process_recording        2" in said
-    for name in (WHOLE, STOPPED, TWIN):
-        assert f"\n{name}: 3 units; " in said
-    assert Counter(recordings_in(results / "units.csv")) == {WHOLE: 3, STOPPED: 3, TWIN: 3}
+    everyone = (WHOLE, STOPPED, SORTED, TWIN)
+    assert [name for name in everyone if f"\n{name}: 3 units; " not in said] == []
+    assert f" {WHOLE} process_recording: started" not in said
+    assert Counter(recordings_in(results / "units.csv")) == dict.fromkeys(everyone, 3)
     table = (results / "units.csv").stat()
     assert "Nothing to be done" in project.run("results/units.csv")
     assert (results / "units.csv").stat() == table
+    (project.folder / TIMES).write_text(f"{(project.folder / TIMES).read_text()}80.0\n")
+    once_more = {"process_recording": 1, "units_table": 1, "total": 2}
+    assert jobs(project.run("-n", "results/units.csv")) == once_more
 
 
 def test_a_result_that_is_out_of_date_is_not_among_those_that_are_done(project: Project) -> None:
+    """Immediate mode keeps the last session file when a step before it fails."""
     table = "results/units.csv"
     rows = {name: ROWS[name] for name in (WHOLE, STOPPED)}
+    for name, row in rows.items():
+        cmcr, cmtr, _ = (project.folder / path for path in row.split("\t"))
+        load_recording(
+            cmcr, cmtr, dataset_id=name, output_dir=project.folder / "results", probe="off"
+        )
     steps = {"load_recording": STEPS["load_recording"]}
-    listed(project, rows, mode="immediate", steps=steps)
-    project.run(table)
-    listed(project, rows | {WHOLE: f"{ROWS[WHOLE]}\t99"}, mode="immediate", steps=steps)
-    said = project.run(table, code=1)
+    wrong_row = {WHOLE: f"{ROWS[WHOLE]}\t\t\t99"}
+    listed(project, rows | wrong_row, mode="immediate", steps=steps)
+    said = project.run("--forcerun", "load_recording", "--", table, code=1)
+    assert "frame_clock.row is 99, but the analog stream has 2 rows" in said
     assert (project.folder / f"results/{WHOLE}.h5").exists()
     assert f"\n{WHOLE}: 3 units; " not in said
     assert f"\n{STOPPED}: 3 units; " in said

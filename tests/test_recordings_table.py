@@ -251,6 +251,26 @@ def test_a_cell_takes_the_place_of_the_value_of_the_configuration(tmp_path: Path
     assert clock == {"row": 2, "height": 0.3}
 
 
+def test_a_recording_may_have_its_clock_elsewhere(tmp_path: Path) -> None:
+    """What is configured for the others' clock is then not in the way."""
+    steps = {"load_recording": {"frame_clock": {"row": 2, "display_delay_s": 0.01}}}
+    header = "recording\tcmtr\tframe_clock.source\tframe_clock.csv\tframe_clock.row"
+    config = configuration(tmp_path, "a\ta\tcsv\tt.csv", "b\tb", header=header, steps=steps)
+    found = read_recordings(config)
+    clock = all_steps(config, found["a"])["load_recording"]["frame_clock"]
+    assert (clock["source"], clock["csv"], clock["display_delay_s"]) == ("csv", "t.csv", 0.01)
+    assert all_steps(config, found["b"])["load_recording"]["frame_clock"]["row"] == 2
+    wrong = ("a\ta\tcsv\tt.csv\t3", "b\tb\tcsv", "c\tc\tcvs", "d\td\tcsv\t{t}.csv")
+    said = refused(tmp_path, *wrong, header=header, steps=steps)
+    begun = [
+        "line 2: load_recording: frame_clock: row is for source: analog, but source is csv",
+        "line 3: load_recording: frame_clock: source: csv needs csv",
+        "line 4: column frame_clock.source: Input should be 'analog', 'digital', 'csv'",
+        "line 5: column frame_clock.csv: '{t}.csv' has a brace",
+    ]
+    assert [words for words, line in zip(begun, said[1:], strict=True) if words not in line] == []
+
+
 def test_every_wrong_cell_is_named_with_line_and_column(tmp_path: Path) -> None:
     said = refused(
         tmp_path,
@@ -335,6 +355,22 @@ def test_a_cell_changes_the_part_of_its_step_only(
     assert {name for name in before if before[name] != after[name]} == changed
 
 
+def test_an_edited_file_changes_the_part_that_reads_it(tmp_path: Path) -> None:
+    header = f"{FILES}\tframe_clock.source\tframe_clock.csv"
+
+    def with_times(name: str, times: str) -> dict[str, Any]:
+        (tmp_path / name).write_text(times)
+        return definitions(tmp_path, f"a\ta\tb\tp\tcsv\t{tmp_path / name}", header=header)
+
+    before = with_times("t.csv", "1\n2\n")
+    after = with_times("t.csv", "1\n3\n")
+    assert {name for name in before if before[name] != after[name]} == {"load_recording"}
+    assert with_times("of another name.csv", "1\n2\n") == before
+    (tmp_path / "t.csv").unlink()
+    with pytest.raises(FileMissingError, match=r"frame_clock\.csv: there is no file"):
+        definitions(tmp_path, f"a\ta\tb\tp\tcsv\t{tmp_path}/t.csv", header=header)
+
+
 def test_a_playlist_changes_sections_only(tmp_path: Path) -> None:
     before, after = (definitions(tmp_path, f"a\ta\tb\t{name}") for name in ("p", "q"))
     assert {name for name in before if before[name] != after[name]} == {"sections"}
@@ -344,13 +380,17 @@ def test_a_playlist_changes_sections_only(tmp_path: Path) -> None:
 
 
 def test_missing_files_are_listed(tmp_path: Path) -> None:
-    found = recordings_of(tmp_path, "a\tx.cmcr\tx.cmtr\tp", "b\t\ty.cmtr\tp")
+    header = f"{FILES}\tframe_clock.source\tframe_clock.csv"
+    found = recordings_of(
+        tmp_path, "a\tx.cmcr\tx.cmtr\tp", "b\t\ty.cmtr\tp\tcsv\tt.csv", header=header
+    )
     with pytest.raises(FileMissingError) as error:
         require_files(found)
     assert str(error.value).splitlines()[1:] == [
         "  a: cmcr x.cmcr",
         "  a: cmtr x.cmtr",
         "  b: cmtr y.cmtr",
+        "  b: frame_clock.csv t.csv",
     ]
 
 

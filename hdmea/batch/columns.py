@@ -21,6 +21,7 @@ from pydantic.fields import FieldInfo
 from hdmea.errors import FileMissingError
 from hdmea.steps.registry import STEPS
 from hdmea.steps.step import StepParameters
+from hdmea.stimulus.clock_params import FrameClockParams
 
 OF_A_RECORDING = ("load_recording", "add_section_time")
 """Steps whose parameters may differ between recordings."""
@@ -65,8 +66,7 @@ class Column:
 
         Examples
         --------
-        >>> declared = FieldInfo.from_annotation(tuple[float, ...] | None)
-        >>> times = Column("at_s", "load_recording", ("at_s",), declared)
+        >>> times = COLUMNS["frame_clock.times_s"]
         >>> times.value("12.5, 30"), times.value("none")
         (['12.5', '30'], None)
         """
@@ -162,6 +162,9 @@ COLUMNS = _columns()
 def with_cells(values: Mapping[str, Any], step: str, cells: Mapping[str, str]) -> dict[str, Any]:
     """A step's values of the configuration, with those of a recording's cells in their place.
 
+    Where a cell says that the frame clock is elsewhere, what is configured for the other place is
+    left out.
+
     Examples
     --------
     >>> configured = {"frame_clock": {"row": 1, "height": 0.2}, "probe": "off"}
@@ -169,15 +172,18 @@ def with_cells(values: Mapping[str, Any], step: str, cells: Mapping[str, str]) -
     {'frame_clock': {'row': '3', 'height': 0.2}, 'probe': 'off'}
     """
     merged = dict(values)
-    for name, cell in cells.items():
-        column = COLUMNS[name]
-        if column.step == step:
-            *groups, last = column.path
-            inner = merged
-            for group in groups:
-                inner[group] = dict(inner.get(group) or {})
-                inner = inner[group]
-            inner[last] = column.value(cell)
+    given = [COLUMNS[name] for name in cells if COLUMNS[name].step == step]
+    for column in given:
+        *groups, last = column.path
+        inner = merged
+        for group in groups:
+            inner[group] = dict(inner.get(group) or {})
+            inner = inner[group]
+        inner[last] = column.value(cells[column.name])
+    if "frame_clock.source" in cells and step == "load_recording":
+        for name in FrameClockParams.idle(cells["frame_clock.source"]):
+            if f"frame_clock.{name}" not in cells:
+                merged["frame_clock"].pop(name, None)
     return merged
 
 

@@ -38,9 +38,6 @@ class StepParameters(BaseModel):
 HARMLESS: dict[str, Any] = {"harmless": True}
 """Mark of a parameter that cannot change a result (``Field(json_schema_extra=HARMLESS)``)."""
 
-INPUT_FILE: dict[str, Any] = {"input_file": True}
-"""Mark of a parameter that names a file, whose content is what counts."""
-
 P = TypeVar("P", bound=StepParameters)
 
 

@@ -90,14 +90,30 @@ class FrameClockParams(BaseModel):
         for name in ("csv", "times_s"):
             if name in _APPLIES[self.source] and getattr(self, name) is None:
                 raise ValueError(f"source: {self.source} needs {name}")
+        idle = self.idle(self.source)
         for name, info in type(self).model_fields.items():
-            sources = [source for source, names in _APPLIES.items() if name in names]
-            if sources and self.source not in sources and getattr(self, name) != info.default:
+            if name in idle and getattr(self, name) != info.default:
+                sources = [source for source, names in _APPLIES.items() if name in names]
                 raise ValueError(
                     f"{name} is for source: {' or '.join(sources)}, but source is {self.source}; "
                     f"set source: {sources[0]}, or leave {name} out"
                 )
         return self
+
+    @classmethod
+    def idle(cls, source: str) -> frozenset[str]:
+        """Names of the parameters that a source does not have; none for one that is unknown.
+
+        A recording may have its clock from elsewhere than the others: these are then left out of
+        what is configured for all.
+
+        Examples
+        --------
+        >>> sorted(FrameClockParams.idle("digital"))
+        ['csv', 'height', 'row', 'times_s']
+        """
+        names = {name for of_source in _APPLIES.values() for name in of_source}
+        return frozenset(names - set(_APPLIES.get(source, names)))
 
     def affecting(self) -> dict[str, Any]:
         """The parameters that affect the result, as plain values; of given times not where from.
@@ -107,8 +123,7 @@ class FrameClockParams(BaseModel):
         >>> FrameClockParams(source="array", times_s=(1.0, 1.5)).affecting()
         {'source': 'given', 'photodiode_row': 0, 'display_delay_s': 0.0}
         """
-        others = {name for names in _APPLIES.values() for name in names}
-        kept = self.model_dump(mode="json", exclude=others - set(_APPLIES[self.source]))
+        kept = self.model_dump(mode="json", exclude=set(self.idle(self.source)))
         if self.source in ("csv", "array"):
             kept["source"] = "given"
             del kept[self.source if self.source == "csv" else "times_s"]
