@@ -63,7 +63,16 @@ def test_module_and_command_are_one() -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [[], ["inspect"], ["table", "a.h5"], ["picture", "a.h5"], ["verify"], ["simulate"]]
+    "words",
+    [
+        [],
+        ["inspect"],
+        ["table", "a.h5"],
+        ["picture", "a.h5"],
+        ["verify"],
+        ["simulate"],
+        ["compare", "a"],
+    ],
 )
 def test_wrong_usage_leaves_with_2(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as leaving:

@@ -294,6 +294,17 @@ def test_what_one_side_lacks_and_what_is_pending_is_told() -> None:
     )
 
 
+def test_a_result_without_units_lacks_them_and_the_rest_is_compared() -> None:
+    found = compare(hand_session(leave_out=["units/"]), hand_session()).recordings[0]
+    first = found.differences[0]
+    assert (first.what, first.kind, first.n_differing) == ("units", "only_in_b", 4)
+    only = {d.what for d in found.differences if d.kind == "only_in_b"}
+    of_units = {"units/spike_times", "units/spike_times_index", "units/unit_id"}
+    assert only == {"units", *hand_session().paths("units/")} - of_units
+    assert {CLASS, f"sta/{NOISE}/sta"} < set(found.compared)
+    assert {d.kind for d in found.differences} == {"only_in_b"}
+
+
 def test_positions_of_spikes_are_told_from_the_begin_of_each_train() -> None:
     trials = {
         "trials/start_index": Variable(np.array([[1], [6], [9], [13]]), "1", ("unit", "trial"), "")
@@ -409,6 +420,51 @@ def test_trains_match_best_first_and_only_when_alike() -> None:
     assert match([5, 6], [less, base[:300]]) == []
     assert match([1, 6], [less, like]) == [(0, 1, "spike_times")]
     assert match([1], [less]) == [(0, 0, "number")]
+
+
+@pytest.mark.parametrize("most_near", [20_000_000, 10])
+def test_units_are_matched_as_if_all_pairs_were_looked_at(
+    most_near: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hdmea.compare.match._MOST_NEAR", most_near)
+    rng = np.random.default_rng(8)
+    for _ in range(20):
+        one = [np.sort(rng.uniform(0, 5, rng.integers(0, 60))) for _ in range(6)]
+        other = [
+            np.sort(np.r_[t[: int(t.size * part)], rng.uniform(0, 5, 2)])
+            for t, part in zip(one, rng.uniform(0.7, 1, 6), strict=True)
+        ]
+        order = rng.permutation(6)
+        found = match_units(
+            range(6), range(10, 16), lambda k, one=one: one[k],
+            lambda k, other=other, order=order: other[order[k]],
+        )  # fmt: skip
+        alike = sorted(
+            (-part, a, b)
+            for a in range(6)
+            for b in range(6)
+            if min(one[a].size, other[order[b]].size) >= 5
+            and (part := coincidence(one[a], other[order[b]])) > 0.8
+        )
+        best: dict[int, int] = {}
+        for _, a, b in alike:
+            if a not in best and b not in best.values():
+                best[a] = b
+        assert {pair.a: pair.b for pair in found.pairs} == best
+        assert len(best) + len(found.only_a) == len(best) + len(found.only_b) == 6
+
+
+def test_spikes_without_partner_are_those_of_the_largest_matching() -> None:
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import maximum_bipartite_matching
+
+    rng = np.random.default_rng(9)
+    for _ in range(60):
+        a, b = (np.sort(rng.integers(0, 40, rng.integers(1, 25)) / 8) for _ in range(2))
+        within = rng.choice([0.0, 0.125, 0.3])
+        possible = csr_array(np.abs(a[:, np.newaxis] - b) <= within)
+        n = int((maximum_bipartite_matching(possible) >= 0).sum())
+        assert n_without_partner(a, b, within) == (a.size - n, b.size - n)
 
 
 # -- tables, folders, the command line -------------------------------------------------------------

@@ -10,6 +10,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+_MOST_NEAR = 20_000_000  # spikes of real retinas are far from that synchronous
+
 Float64 = npt.NDArray[np.float64]
 Train = Callable[[int], Float64 | None]
 """Spike times (s, ascending) of the unit in a row; None where they are not known."""
@@ -117,15 +119,37 @@ def _by_spike_times(
 ) -> Iterator[Pair]:
     """Every pair whose trains are the same, the best first."""
     long_b = list(_long_trains(rows_b, train_b))
+    if not long_b:
+        return
+    sizes = np.array([other.size for _, other in long_b])
+    pool = np.concatenate([other for _, other in long_b])
+    order = np.argsort(pool, kind="stable")
+    pool, owners = pool[order], np.repeat(np.arange(sizes.size), sizes)[order]
     found = []
     for a, one in _long_trains(rows_a, train_a):
-        for b, other in long_b:
-            # with fewer spikes than that, not enough of the longer train can coincide
-            if min(one.size, other.size) > SAME_TRAIN * max(one.size, other.size):
-                part = coincidence(one, other)
-                if part > SAME_TRAIN:
-                    found.append(Pair(a, b, "spike_times", part))
+        # All spikes of B near those of the unit are counted at once: trains of which fewer are near
+        # cannot be the same, and of thousands of pairs hardly one is left to be looked at.
+        near = _n_near(one, pool, owners, sizes)
+        for k in np.flatnonzero(near > SAME_TRAIN * np.maximum(sizes, one.size)):
+            b, other = long_b[k]
+            part = coincidence(one, other)
+            if part > SAME_TRAIN:
+                found.append(Pair(a, b, "spike_times", part))
     yield from sorted(found, key=lambda pair: (-pair.coincidence, pair.a, pair.b))
+
+
+def _n_near(
+    times: Float64, pool: Float64, owners: npt.NDArray[np.intp], sizes: npt.NDArray[np.intp]
+) -> npt.NDArray[np.intp]:
+    """How many spikes of each owner in the pool lie near any of the times, or more."""
+    margin = COINCIDENT_S + 1e-9  # the limits of the window are rounded, differences are not
+    first = np.searchsorted(pool, times - margin)
+    n = np.searchsorted(pool, times + margin, side="right") - first
+    if n.sum() > _MOST_NEAR:
+        return np.maximum(sizes, times.size)
+    begin = np.cumsum(n) - n
+    places = np.repeat(first - begin, n) + np.arange(n.sum())
+    return np.bincount(owners[places], minlength=sizes.size)
 
 
 def _long_trains(rows: set[int], train: Train) -> Iterator[tuple[int, Float64]]:

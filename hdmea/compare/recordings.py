@@ -291,8 +291,8 @@ def _blocks(
 def _take(data: Data, rows: Sequence[int]) -> Array:
     """Rows of an array, read in runs."""
     breaks = [i for i, (one, after) in enumerate(pairwise(rows), start=1) if after != one + 1]
-    runs = pairwise([0, *breaks, len(rows)])
-    return np.concatenate([data[rows[i] : rows[j - 1] + 1] for i, j in runs])
+    runs = [data[rows[i] : rows[j - 1] + 1] for i, j in pairwise([0, *breaks, len(rows)])]
+    return runs[0] if len(runs) == 1 else np.concatenate(runs)
 
 
 def _from_tally(path: str, unit: str, tally: Tally, rows: tuple[int | str, ...]) -> Difference:
