@@ -69,7 +69,7 @@ def test_schema_describes_every_parameter_of_every_step_and_feature() -> None:
         ),
         (
             configuration(steps={"add_section_time": {"playlist_name": "p"}}),
-            "steps.add_section_time.playlist_name: unknown; known: repeats, alignment",
+            "steps.add_section_time.playlist_name: unknown",
         ),
         (configuration(steps={"load": None}), f"steps.load: unknown; known: {', '.join(STEPS)}"),
         (

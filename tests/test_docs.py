@@ -26,6 +26,7 @@ from hdmea.pipeline import PipelineSession, run_recording, write_units_table
 from hdmea.simulate import simulate_recording, write_stimulus_library
 from hdmea.steps.registry import STEPS
 from hdmea.stimulus.clock_params import FrameClockParams
+from hdmea.stimulus.light_onsets import LightOnsets
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -259,6 +260,7 @@ def table(text: str) -> dict[str, list[str]]:
 
 PARAMETERS: dict[str, type[BaseModel]] = {
     "frame_clock": FrameClockParams,
+    "light_onsets": LightOnsets,
     **{name: step.parameters for name, step in STEPS.items()},
     **{name: feature.params for name, feature in FEATURES.items() if feature.params.model_fields},
 }
@@ -311,7 +313,11 @@ def test_datasets_of_a_session_file_are_told(recording: Path, tmp_path: Path) ->
         for path, cells in table(section).items()
         if "/" in path and not path.startswith("features/")
     }
-    elsewhere = {"stimulus/clock/missing", "sta/not_applicable"}
+    elsewhere = {
+        "stimulus/clock/missing",
+        "sta/not_applicable",
+        "sta/<stimulus>/not_applicable",
+    }
     assert found == {path: kind for path, kind in told.items() if path not in elsewhere}
     assert elsewhere <= set(told)
 

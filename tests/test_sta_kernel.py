@@ -88,6 +88,74 @@ def test_uint8_equals_the_exact_mean_bit_for_bit(
         np.testing.assert_allclose(found.z[:, row], expected, rtol=1e-5, atol=1e-5)
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    hold=st.integers(1, 4),
+    first=st.integers(-6, 3),
+    width=st.integers(1, 6),
+    cuts=st.lists(st.tuples(st.integers(0, 24), st.integers(0, 24)), min_size=1, max_size=3),
+)
+def test_of_presentations_that_were_cut_only_frames_with_their_whole_window_count(
+    seed, hold, first, width, cuts
+):
+    """Against the same sums over (presentation, frame), one after the other."""
+    rng = np.random.default_rng(seed)
+    movie = rng.integers(0, 256, (24, 2, 2), dtype=np.uint8)[np.arange(24) // hold]
+    shown = [(min(cut), max(cut)) for cut in cuts]
+    counts = rng.poisson(0.5, (len(shown), 3, 24))
+    lags = range(first, first + width)
+    used = [
+        (p, n)
+        for p, (start, stop) in enumerate(shown)
+        for n in range(start, stop)
+        if all(start <= n + lag < stop for lag in lags)
+    ]
+    if not used:
+        with pytest.raises(ParameterError, match="No frame has its whole window"):
+            spike_triggered_average(list(counts), movie, (first, first + width), shown=shown)
+        return
+    found = spike_triggered_average(list(counts), movie, (first, first + width), shown=shown)
+    refresh_of = np.cumsum([t > 0 and (movie[t] != movie[t - 1]).any() for t in range(24)])
+    n_spikes = [sum(int(counts[p, unit, n]) for p, n in used) for unit in range(3)]
+    assert found.n_spikes.tolist() == n_spikes
+    assert (found.n_spikes + found.n_excluded).tolist() == counts.sum(axis=(0, 2)).tolist()
+    for row, lag in enumerate(lags):
+        refreshes = sorted({int(refresh_of[n + lag]) for _, n in used})
+        x = np.array([movie[int(np.argmax(refresh_of == k))] for k in refreshes], dtype=float)
+        n_k = np.array([sum(refresh_of[n + lag] == k for _, n in used) for k in refreshes])
+        for unit in range(3):
+            c = np.array([
+                sum(counts[p, unit, n] for p, n in used if refresh_of[n + lag] == k)
+                for k in refreshes
+            ])  # fmt: skip
+            if c.sum():
+                mean = sum(counts[p, unit, n] * movie[n + lag].astype(float) for p, n in used)
+                np.testing.assert_allclose(found.mean[unit, row], mean / c.sum(), rtol=1e-6)
+            d = c - c.sum() / n_k.sum() * n_k
+            for y, pixel in np.ndindex(2, 2):
+                values = x[:, y, pixel]
+                if np.ptp(values) and (c * n_k.sum() != c.sum() * n_k).any():
+                    z = (d * (values - values.mean())).sum() / values.std() / np.sqrt((d**2).sum())
+                    assert found.z[unit, row, y, pixel] == pytest.approx(z, rel=1e-5, abs=1e-5)
+                else:
+                    assert np.isnan(found.z[unit, row, y, pixel])
+
+
+def test_whole_presentations_give_the_same_however_their_number_is_told():
+    rng = np.random.default_rng(3)
+    movie = rng.integers(0, 256, (60, 3, 3), dtype=np.uint8)
+    counts = rng.poisson(0.5, (3, 2, 60))
+    plain = spike_triggered_average(list(counts), movie, (-5, 2))
+    told = spike_triggered_average(list(counts), movie, (-5, 2), shown=[(0, 60)] * 3)
+    summed = spike_triggered_average([counts.sum(axis=0)], movie, (-5, 2))
+    for other in (told, summed):
+        assert np.array_equal(plain.mean, other.mean)
+        assert np.array_equal(plain.z, other.z)
+    with pytest.raises(ParameterError, match="Frames 0 to 61"):
+        spike_triggered_average(list(counts), movie, (-5, 2), shown=[(0, 61)] * 3)
+
+
 def test_a_large_sum_stays_exact():
     rng = np.random.default_rng(5)
     movie = rng.integers(0, 256, (4000, 20, 30), dtype=np.uint8)

@@ -102,7 +102,7 @@ MISTAKES: list[tuple[str, Call, dict[str, Any], type[HdmeaError], str]] = [
     ("loaded", extract_features, {"feature": ["frif"]}, ParameterError, "did you mean 'features'"),
     ("loaded", section_spike_times, {}, MissingDataError, "run add_section_time first"),
     ("loaded", compute_sta, {}, MissingDataError, "run add_section_time first"),
-    ("loaded", add_section_time, {}, ParameterError, "playlist_name: is required"),
+    ("loaded", add_section_time, {}, ParameterError, "neither playlist_name.*has: tiny"),
     ("loaded", add_section_time, {"playlist_name": "x"}, UnknownNameError, "'x'.*tiny"),
     (
         "loaded",
@@ -410,7 +410,7 @@ HELP = {
     },
     add_section_time: {
         "hdf5_path": "str or Path, optional",
-        "playlist_name": "str",
+        "playlist_name": "str or None, default None",
         "repeats": "int, default 1",
         "stimuli_dir": "str or Path, optional",
     },

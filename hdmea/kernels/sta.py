@@ -77,6 +77,7 @@ def spike_triggered_average(
     movie: npt.NDArray[Any],
     cover_range: tuple[int, int],
     *,
+    shown: Sequence[tuple[int, int]] | None = None,
     with_z: bool = True,
     threads: int = 1,
     empty: Callable[[tuple[int, ...], npt.DTypeLike], npt.NDArray[Any]] = np.empty,
@@ -102,6 +103,9 @@ def spike_triggered_average(
     cover_range
         First and last lag in display frames, last exclusive: ``(-60, 0)`` ends with the frame
         before the spike's.
+    shown
+        First and one-past-last frame of each presentation that was recorded; default: all of
+        the movie. A presentation gives only frames whose whole window lies in what was recorded.
     with_z
         Also compute z.
     threads
@@ -135,13 +139,13 @@ def spike_triggered_average(
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # ships no types
 
     n_frames = movie.shape[0]
-    total = _total_counts(counts, n_frames)
     lags = _lags(cover_range, n_frames)
-    # Frames whose window lies in the movie.
-    first = max(0, -int(lags[0]))
-    stop = n_frames - max(0, int(lags[-1]))
-    used = total[:, first:stop]
+    total, eligible = _eligible(counts, n_frames, shown, lags)
+    places = np.flatnonzero(eligible)
+    first, stop = int(places[0]), int(places[-1]) + 1
+    used, eligible = total[:, first:stop], eligible[first:stop]
     n_spikes = used.sum(axis=1)
+    n_all = np.sum([presentation.sum(axis=1) for presentation in counts], axis=0, dtype=np.int64)
 
     pixels = movie.reshape(n_frames, -1)
     starts = refresh_starts(movie)
@@ -154,7 +158,7 @@ def spike_triggered_average(
 
     with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
         for row, lag in enumerate(lags):
-            task = _Lag(used, n_spikes, starts, first + int(lag), with_z)
+            task = _Lag(used, eligible, n_spikes, starts, first + int(lag), with_z)
             jobs = [
                 pool.submit(task.write, part, block, mean, z, row)
                 for part, block in zip(images, blocks, strict=True)
@@ -167,7 +171,7 @@ def spike_triggered_average(
         z=None if z is None else z.reshape(shape),
         lags=lags,
         n_spikes=n_spikes,
-        n_excluded=total.sum(axis=1) - n_spikes,
+        n_excluded=n_all - n_spikes,
     )
 
 
@@ -175,14 +179,25 @@ class _Lag:
     """What all blocks of pixels share at one lag: the spikes in each refresh."""
 
     def __init__(
-        self, used: Int64, n_spikes: Int64, starts: Int64, first_frame: int, with_z: bool
+        self,
+        used: Int64,
+        eligible: Int64,
+        n_spikes: Int64,
+        starts: Int64,
+        first_frame: int,
+        with_z: bool,
     ) -> None:
-        n_used = used.shape[1]
+        n_used = int(eligible.sum())
         first = int(np.searchsorted(starts, first_frame, side="right")) - 1
-        self.refreshes = slice(first, int(np.searchsorted(starts, first_frame + n_used)))
-        offsets = np.maximum(starts[self.refreshes] - first_frame, 0)
-        frames_of = np.diff(np.r_[offsets, n_used])
+        stop = int(np.searchsorted(starts, first_frame + eligible.size))
+        offsets = np.maximum(starts[first:stop] - first_frame, 0)
+        frames_of = np.add.reduceat(eligible, offsets)
         spikes_of = np.add.reduceat(used, offsets, axis=1)
+        self.refreshes: slice | Int64 = slice(first, stop)
+        if not frames_of.all():  # between presentations that were cut at different ends
+            shown = np.flatnonzero(frames_of)
+            self.refreshes = first + shown
+            frames_of, spikes_of = frames_of[shown], spikes_of[:, shown]
         self.n_spikes = n_spikes[:, None].astype(np.float64)
         self.n_used = n_used
         # The last row gives, in the same product, what the mean would be without any relation.
@@ -212,21 +227,42 @@ class _Lag:
         z[:, row, block] = excess / scale
 
 
-def _total_counts(
-    counts: Sequence[npt.NDArray[np.integer]] | npt.NDArray[np.integer], n_frames: int
-) -> Int64:
-    """Counts summed over the presentations: all show the same movie."""
+def _eligible(
+    counts: Sequence[npt.NDArray[np.integer]] | npt.NDArray[np.integer],
+    n_frames: int,
+    shown: Sequence[tuple[int, int]] | None,
+    lags: Int64,
+) -> tuple[Int64, Int64]:
+    """Counts of eligible frames summed over presentations, and how often each frame is eligible.
+
+    How often is relative (divided by its greatest common divisor), so that whole presentations
+    weigh 1 each, however many there are.
+    """
     if len(counts) == 0:
         raise ParameterError("A spike-triggered average needs at least one presentation.")
+    if shown is None:
+        shown = [(0, n_frames)] * len(counts)
     total = np.zeros(counts[0].shape, dtype=np.int64)
-    for presentation in counts:
+    times = np.zeros(n_frames, dtype=np.int64)
+    for presentation, (start, stop) in zip(counts, shown, strict=True):
         if presentation.shape != total.shape or presentation.shape[1:] != (n_frames,):
             raise ParameterError(
                 f"Spike counts of shape {presentation.shape} do not fit a movie of {n_frames} "
                 f"frames: every presentation needs (units, {n_frames})."
             )
-        total += presentation
-    return total
+        if not 0 <= start <= stop <= n_frames:
+            raise ParameterError(
+                f"Frames {start} to {stop} were shown of a movie of {n_frames} frames."
+            )
+        # Frames whose whole window was shown.
+        inside = slice(start + max(0, -int(lags[0])), max(0, stop - max(0, int(lags[-1]))))
+        total[:, inside] += presentation[:, inside]
+        times[inside] += 1
+    if not times.any():
+        raise ParameterError(
+            f"No frame has its whole window, lags {lags[0]} to {lags[-1]}, in what was shown."
+        )
+    return total, times // np.gcd.reduce(times)
 
 
 def _lags(cover_range: tuple[int, int], n_frames: int) -> Int64:

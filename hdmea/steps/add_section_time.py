@@ -1,164 +1,117 @@
-"""Lay a playlist along the recording's frame clock: sections, trials, and what happens in them."""
+"""Sections, trials and what happens in them: from a playlist and the frame clock, or the light."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Literal
 
-import numpy as np
 from pydantic import Field
 
-from hdmea.arrays import Array, Variable, Variables, text
-from hdmea.errors import MissingDataError, StimulusError
+from hdmea.errors import HdmeaError, ParameterError
 from hdmea.session import PipelineSession
 from hdmea.steps.library import stimulus_library
+from hdmea.steps.light_sections import accept_onsets, onset_sections
+from hdmea.steps.playlist_sections import PlaylistShown
 from hdmea.steps.step import HARMLESS, Step, StepParameters, Task
-from hdmea.stimulus.alignment import LEAST_R, align
-from hdmea.stimulus.movie import Movie
-from hdmea.stimulus.timeline import Timeline, build_timeline
+from hdmea.stimulus.light_onsets import LightOnsets
 
 
 class AddSectionTimeParameters(StepParameters):
-    """Which playlist was shown."""
+    """Which playlist was shown and how, or how the light tells what was."""
 
-    playlist_name: str = Field(description="name of the playlist in the stimulus library")
+    playlist_name: str | None = Field(
+        default=None, description="name of the playlist in the stimulus library"
+    )
     repeats: int = Field(
         default=1, ge=1, le=10_000, description="how often the whole playlist was shown"
+    )
+    playlist_truncated: Literal["error", "keep"] = Field(
+        default="error",
+        description="what to do when the recording does not hold all of the playlist: stop, or "
+        "keep the trials that it holds",
+        json_schema_extra=HARMLESS,
+    )
+    playlist_start_frame: int = Field(
+        default=0,
+        description="frame of the clock at which the playlist began; negative: so many frames "
+        "before the clock",
+    )
+    playlist_first_movie: int | str | None = Field(
+        default=None,
+        description="movie with which the first pass began, by its number from 0 or its name",
     )
     alignment: Literal["error", "warn"] = Field(
         default="error",
         description="what to do when the photodiode contradicts the playlist in a section",
         json_schema_extra=HARMLESS,
     )
+    light_onsets: LightOnsets | None = Field(
+        default=None,
+        description="instead of a playlist: a stimulus whose trials begin where the light goes on",
+    )
 
 
 def _tasks(session: PipelineSession, parameters: AddSectionTimeParameters) -> Iterable[Task]:
+    if (parameters.playlist_name is None) == (parameters.light_onsets is None):
+        raise ParameterError(_which_of_both(session, parameters))
+    if parameters.light_onsets is not None:
+        onsets = parameters.light_onsets
+        yield Task(
+            name="add_section_time",
+            compute=lambda: onset_sections(session, onsets),
+            accept=lambda variables: accept_onsets(variables, onsets),
+            parameters={"light_onsets": onsets.model_dump(mode="json", exclude={"n_expected"})},
+            parents=("load_recording",),
+        )
+        return
     library = stimulus_library(session)
-    movies = library.playlist(parameters.playlist_name)
-    geometry = library.geometry(movies)
+    shown = PlaylistShown(session, library, parameters)
+    geometry = library.geometry(shown.movies)
     yield Task(
         name="add_section_time",
-        compute=lambda: {**_sections(session, parameters, movies), **geometry.variables()},
-        accept=lambda variables: _judge(session, variables, parameters.alignment),
+        compute=lambda: {**shown.variables(), **geometry.variables()},
+        accept=shown.accept,
         # the name of a playlist does not say what is in it, and in which order
-        parameters=parameters.affecting() | {"movies": [movie.name for movie in movies]},
+        parameters=parameters.affecting()
+        | {"movies": [movie.name for movie in shown.movies]}
+        | {"playlist_first_movie": shown.placing.playlist_first_movie},
         parents=("load_recording",),
-        inputs={f"movie:{movie.name}": movie.digest() for movie in movies}
+        inputs={f"movie:{movie.name}": movie.digest() for movie in shown.movies}
         | {"geometry": geometry.digest()},
     )
 
 
-def _sections(
-    session: PipelineSession, parameters: AddSectionTimeParameters, movies: Sequence[Movie]
-) -> Variables:
-    if "stimulus/frame_times" not in session:
-        raise MissingDataError(
-            f"session {session.dataset_id!r} has no frame clock, so no section can be placed: "
-            f"{no_clock_reason(session)}"
+def _which_of_both(session: PipelineSession, parameters: AddSectionTimeParameters) -> str:
+    try:
+        known = ", ".join(sorted(stimulus_library(session).playlist_names)) or "none"
+        playlists = f"the stimulus library has: {known}"
+    except HdmeaError as error:
+        playlists = f"its names cannot be told: {error}"
+    if parameters.playlist_name is not None:
+        return (
+            f"add_section_time: playlist_name ({parameters.playlist_name!r}) and light_onsets are "
+            "both given; sections come from a playlist or from the light, leave one out"
         )
-    timeline = build_timeline(movies, session.values("stimulus/frame_times"), parameters.repeats)
-    variables: dict[str, Variable] = {
-        "stimulus/playlist": text(parameters.playlist_name, "playlist that was shown")
-    }
-    for table, axis in (("sections", "section"), ("trials", "trial"), ("events", "event")):
-        for column in timeline.columns(table):
-            variables[f"stimulus/{table}/{column.name}"] = Variable(
-                column.values, column.unit, (axis,), column.description
-            )
-    variables |= _alignment(session, timeline, movies)
-    return variables
-
-
-def no_clock_reason(session: PipelineSession) -> str:
-    """Why a session has no frame clock."""
-    if "stimulus/clock/missing" in session:
-        return str(session.values("stimulus/clock/missing"))
-    return "it was loaded without a .cmcr file; load it with cmcr_path="
-
-
-def _alignment(session: PipelineSession, timeline: Timeline, movies: Sequence[Movie]) -> Variables:
-    """Compare the photodiode with what the movies say, section by section."""
-    n = len(timeline.sections)
-    r, lag, contrast = np.full(n, np.nan), np.full(n, np.nan), np.full(n, np.nan)
-    reason: list[str] = [""] * n
-    by_name = {movie.name: movie for movie in movies}
-    luminance: dict[str, Array] = {
-        name: movie.luminance() for name, movie in by_name.items() if movie.frames_path is not None
-    }
-    for i, section in enumerate(timeline.sections):
-        if "stimulus/photodiode" not in session:
-            reason[i] = "no_photodiode"
-        elif section.movie not in luminance:
-            reason[i] = "no_movie_file"
-        else:
-            found = align(
-                session.values("stimulus/photodiode"),
-                float(session.values("stimulus/photodiode_rate_hz")),
-                float(session.values("stimulus/photodiode_start_s")),
-                session.values("stimulus/frame_times"),
-                section.content_start_frame,
-                luminance[section.movie],
-            )
-            r[i], lag[i], contrast[i], reason[i] = (
-                found.r,
-                found.lag_frames,
-                found.contrast,
-                found.reason,
-            )
-    return {
-        "stimulus/alignment/r": Variable(
-            r, "1", ("section",), "correlation of photodiode and movie luminance"
-        ),
-        "stimulus/alignment/lag_frames": Variable(
-            lag, "frame", ("section",), "lag of the best correlation"
-        ),
-        "stimulus/alignment/contrast": Variable(
-            contrast, "count", ("section",), "swing of the photodiode that follows the movie"
-        ),
-        "stimulus/alignment/reason": Variable(
-            np.array(reason, dtype=np.str_) if reason else np.zeros(0, "U1"),
-            "",
-            ("section",),
-            "why a section could not be checked",
-        ),
-    }
-
-
-def _judge(session: PipelineSession, variables: Variables, mode: str) -> None:
-    """Refuse, or warn of, sections that the photodiode contradicts."""
-    r, lag, reason, movie = (
-        variables[f"stimulus/{path}"].values
-        for path in ("alignment/r", "alignment/lag_frames", "alignment/reason", "sections/movie")
+    return (
+        "add_section_time: neither playlist_name nor light_onsets is given; say which playlist "
+        f"was shown ({playlists}), or light_onsets={{'movie': ..., 'duration_s': ...}} where "
+        "there was none"
     )
-    contradictions = [
-        f"section {i} ({movie[i]}): r = {r[i]:.2f} at a lag of {lag[i]:.0f} frames"
-        for i in np.flatnonzero((reason == "") & ~((lag == 0) & (r >= LEAST_R)))
-    ]
-    if not contradictions:
-        return
-    message = (
-        f"{session.dataset_id}: the photodiode contradicts the playlist in "
-        f"{'; '.join(contradictions)}"
-    )
-    if mode == "error":
-        raise StimulusError(
-            f"{message}. Check playlist and frame clock, or accept it with alignment='warn'"
-        )
-    session.warn(message)
 
 
 ADD_SECTION_TIME = Step(
     name="add_section_time",
-    version=2,
+    version=3,
     parameters=AddSectionTimeParameters,
     tasks=_tasks,
     needs=("load_recording",),
     adds=("stimulus",),
     places=("stimuli_dir",),
-    doc="""Place the movies of a playlist in time.
+    doc="""Place what was shown in time: a playlist's movies, or light onsets.
 
-Every section is checked against the photodiode where there is one. An unknown movie, or a
-playlist that does not fit the recording, is an error: skipping it would shift all that follows.
+Every section of a playlist is checked against the photodiode where there is one. An unknown
+movie, or a playlist that does not fit the recording, is an error that says the setting with
+which it fits, where that can be told.
 """,
     example=""">>> result = add_section_time("artifacts/rec.h5", playlist_name="tiny")
 >>> PipelineSession.load(result.hdf5_path).values("stimulus/sections/kind").tolist()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from hdmea.arrays import Variable, Variables, text
-from hdmea.errors import StimulusError, UnknownNameError
+from hdmea.errors import MissingDataError, StimulusError, UnknownNameError
 from hdmea.session import PipelineSession
 from hdmea.steps.inputs import spike_trains
 from hdmea.steps.library import stimulus_library
@@ -33,6 +33,11 @@ class ComputeStaParameters(StepParameters):
     )
     occurrences: Literal["all", "first"] = Field(
         default="all", description="presentations of the movie that contribute"
+    )
+    incomplete: Literal["drop", "use"] = Field(
+        default="drop",
+        description="presentations of which the recording holds a part only: leave them out, or "
+        "use the frames whose whole window was recorded",
     )
     z: bool = Field(default=True, description="compute z scores over stimulus refreshes as well")
     threads: int = Field(
@@ -65,6 +70,12 @@ def _tasks(session: PipelineSession, parameters: ComputeStaParameters) -> Iterab
     if not names:
         yield Task("sta", lambda: _not_applicable(session), own, parents)
         return
+    if "stimulus/sections/content_start_frame" not in session:
+        raise MissingDataError(
+            f"compute_sta needs the display frames of {', '.join(names)}, but the sections of "
+            f"{session.dataset_id!r} come from light onsets, which know none; place them with "
+            "playlist_name="
+        )
     library = stimulus_library(session)
     for name in names:
         movie = _as_it_was_shown(session, library.movie(name))
@@ -101,17 +112,20 @@ def _average(session: PipelineSession, parameters: ComputeStaParameters, movie: 
             f"{movie.name} has no {movie.name}.npy in the stimulus library; its frames are "
             "needed for the STA"
         )
-    starts = _presentations(session, movie, parameters.occurrences)
     trains = spike_trains(session, "compute_sta")
+    presentations = _presentations(session, movie, parameters)
+    if not presentations:
+        return _only_cut(session, movie, parameters)
     frame_times = session.values("stimulus/frame_times")
-    counts = [
-        trains.count_in_bins(frame_times[start : start + movie.length_frames + 1])
-        for start in starts
-    ]
+    counts = []
+    for begin, start, stop in presentations:
+        recorded = trains.count_in_bins(frame_times[begin + start : begin + stop + 1])
+        counts.append(np.pad(recorded, ((0, 0), (start, movie.length_frames - stop))))
     result = spike_triggered_average(
         counts,
         movie.frames(),
         parameters.cover_range,
+        shown=[(start, stop) for _, start, stop in presentations],
         with_z=parameters.z,
         threads=parameters.threads,
         empty=session.allocate,
@@ -140,16 +154,46 @@ def _average(session: PipelineSession, parameters: ComputeStaParameters, movie: 
     return variables
 
 
-def _presentations(session: PipelineSession, movie: Movie, occurrences: str) -> Sequence[int]:
-    shown = session.values("stimulus/sections/movie") == movie.name
-    starts = session.values("stimulus/sections/content_start_frame")[shown]
-    chosen = starts[:1] if occurrences == "first" else starts
-    return [int(start) for start in np.asarray(chosen)]
+def _presentations(
+    session: PipelineSession, movie: Movie, parameters: ComputeStaParameters
+) -> list[tuple[int, int, int]]:
+    """Display frame at which the movie begins, and the frames of it that were recorded, of each."""
+    first, last = parameters.cover_range
+    reach = max(0, -first) + max(0, last - 1)
+    rows = np.flatnonzero(session.values("stimulus/sections/movie") == movie.name)
+    begin, start, stop, complete = (
+        session.values(f"stimulus/sections/{name}")[rows].tolist()
+        for name in ("content_start_frame", "shown_start_frame", "shown_stop_frame", "complete")
+    )
+    usable = [
+        (b, i, j)
+        for b, i, j, whole in zip(begin, start, stop, complete, strict=True)
+        if whole or (parameters.incomplete == "use" and j - i > reach)
+    ]
+    return usable[:1] if parameters.occurrences == "first" else usable
+
+
+def _only_cut(
+    session: PipelineSession, movie: Movie, parameters: ComputeStaParameters
+) -> Variables:
+    begin, end = (
+        session.values(f"stimulus/sections/shown_{edge}_frame") for edge in ("start", "stop")
+    )
+    rows = session.values("stimulus/sections/movie") == movie.name
+    longest = int((end - begin)[rows].max())
+    use = "" if parameters.incomplete == "use" else ". To use that part: incomplete='use'"
+    session.warn(
+        f"{session.dataset_id}: {movie.name} was not recorded whole ({longest} of "
+        f"{movie.length_frames} frames), so there is no STA of it{use}"
+    )
+    return {
+        f"sta/{movie.name}/not_applicable": text("presentation_cut", "why there is no STA of it")
+    }
 
 
 COMPUTE_STA = Step(
     name="compute_sta",
-    version=1,
+    version=2,
     parameters=ComputeStaParameters,
     tasks=_tasks,
     needs=("load_recording", "add_section_time"),

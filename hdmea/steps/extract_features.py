@@ -24,8 +24,8 @@ from hdmea.features.declaration import (
 from hdmea.features.registry import FEATURES, get_feature, in_order
 from hdmea.session import PipelineSession
 from hdmea.session.requests import FAILED
-from hdmea.steps.add_section_time import no_clock_reason
 from hdmea.steps.inputs import spike_trains
+from hdmea.steps.session_display import no_clock_reason
 from hdmea.steps.step import Step, StepParameters, Task, obtain
 from hdmea.validation import in_a_line
 
@@ -136,7 +136,9 @@ def _require_possible(session: PipelineSession, feature: Feature) -> None:
     """
     if "spikes" in feature.needs:
         spike_trains(session, f"feature {feature.name}")
-    clock = feature.needs & {"frame_clock", "trials", "sta"}
+    # trials can come from the light as well
+    placed = "stimulus/trials/start_s" in session or "stimulus/photodiode" in session
+    clock = feature.needs & ({"frame_clock", "sta"} if placed else {"frame_clock", "sta", "trials"})
     if clock and "stimulus/frame_times" not in session:
         raise MissingDataError(
             f"feature {feature.name} needs the frame clock, which session "

@@ -48,11 +48,31 @@ class Section:
     content_start_frame: int
     length_frames: int
 
+    def shown(self, n_frames: int) -> tuple[int, int]:
+        """First and one-past-last frame of the movie that lie on a clock of `n_frames` frames.
 
-def lay_out_sections(movies: Sequence[tuple[str, int]], repeats: int = 1) -> list[Section]:
+        A frame lies on the clock if its time and that of the frame after it are known.
+
+        Examples
+        --------
+        >>> lay_out_sections([("a", 600)])[0].shown(401)
+        (0, 220)
+        """
+        start = min(max(-self.content_start_frame, 0), self.length_frames)
+        stop = min(n_frames - 1 - self.content_start_frame, self.length_frames)
+        return start, max(start, stop)
+
+
+def lay_out_sections(
+    movies: Sequence[tuple[str, int]],
+    repeats: int = 1,
+    *,
+    start_frame: int = 0,
+    first_movie: int = 0,
+) -> list[Section]:
     """Lay the movies of a playlist one after the other.
 
-    With a running counter ``c = 0``: ``start = c + PAD - PRE``,
+    With a running counter ``c = start_frame``: ``start = c + PAD - PRE``,
     ``end = c + PAD + POST + length + 1``, the content begins at ``c + PAD``, then
     ``c += 2 PAD + length + 1``.
 
@@ -61,18 +81,25 @@ def lay_out_sections(movies: Sequence[tuple[str, int]], repeats: int = 1) -> lis
     movies
         Name and length (frames) of each movie, in the playlist's order.
     repeats
-        How often the whole list is shown.
+        How often the list is shown.
+    start_frame
+        Frame of the clock at which the counter begins; negative: before the clock did.
+    first_movie
+        Number of the movie with which the first pass begins, from 0; later passes are whole.
 
     Examples
     --------
     >>> sections = lay_out_sections([("a", 600), ("b", 1200), ("c", 900)])
     >>> [(section.start_frame, section.end_frame) for section in sections]
     [(120, 901), (1081, 2462), (2642, 3723)]
+    >>> late = lay_out_sections([("a", 600), ("b", 1200)], 2, start_frame=50, first_movie=1)
+    >>> [(section.movie, section.occurrence, section.start_frame) for section in late]
+    [('b', 0, 170), ('a', 0, 1731), ('b', 1, 2692)]
     """
     sections: list[Section] = []
     seen: dict[str, int] = {}
-    counter = 0
-    for name, length in list(movies) * repeats:
+    counter = start_frame
+    for name, length in (list(movies) * repeats)[first_movie:]:
         occurrence = seen.get(name, 0)
         seen[name] = occurrence + 1
         content = counter + PAD_FRAMES
@@ -86,8 +113,13 @@ def lay_out_sections(movies: Sequence[tuple[str, int]], repeats: int = 1) -> lis
                 length_frames=length,
             )
         )
-        counter += 2 * PAD_FRAMES + length + 1
+        counter += frames_between_starts(length)
     return sections
+
+
+def frames_between_starts(length_frames: int) -> int:
+    """Display frames from one movie's start to the next one's, for a movie of this length."""
+    return 2 * PAD_FRAMES + length_frames + 1
 
 
 def trial_frames(section: Section, rule: TrialRule) -> npt.NDArray[np.int64]:

@@ -13,9 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hdmea.arrays import Array
-from hdmea.errors import StimulusError
 from hdmea.stimulus.movie import Movie
-from hdmea.stimulus.sections import Section, lay_out_sections, trial_frames
+from hdmea.stimulus.sections import Section, trial_frames
 
 Float64 = npt.NDArray[np.float64]
 
@@ -37,7 +36,8 @@ class Timeline:
     Parameters
     ----------
     sections
-        In the order shown.
+        Those that were recorded, in whole or in part, in the order shown; none where they come
+        from the light itself, which knows no frames.
     tables
         Columns of the tables ``sections``, ``trials`` and ``events``; frames are display frames
         of the frame clock, times seconds from the start of the recording.
@@ -52,78 +52,65 @@ class Timeline:
 
 
 def build_timeline(
-    movies: Sequence[Movie], frame_times_s: npt.ArrayLike, repeats: int = 1
+    sections: Sequence[Section], movies: Sequence[Movie], frame_times_s: npt.ArrayLike
 ) -> Timeline:
-    """Lay a playlist on a frame clock.
+    """Lay sections on a frame clock.
+
+    Sections without any frame on the clock are left out, and trials whose start or stop is not
+    on it. A section that is cut begins or ends where the clock does.
 
     Parameters
     ----------
+    sections
+        Presentations in the order shown, as `lay_out_sections` gives them.
     movies
-        The movies in the order they were shown.
+        The movies that they show, in any order.
     frame_times_s
         Frame times, seconds, increasing.
-    repeats
-        How often the whole list was shown.
-
-    Returns
-    -------
-    Timeline
-        All occurrences of all movies with all their trials.
-
-    Raises
-    ------
-    StimulusError
-        If a section reaches beyond the frame clock.
     """
     times = np.asarray(frame_times_s, dtype=np.float64)
     by_name = {movie.name: movie for movie in movies}
-    sections = tuple(
-        lay_out_sections([(movie.name, movie.length_frames) for movie in movies], repeats)
-    )
-    _check_fit(sections, times.size)
+    kept = tuple(s for s in sections if is_on_clock(s.start_frame, s.end_frame, times.size))
     trials = [
         (row, number, int(start), int(stop))
-        for row, section in enumerate(sections)
+        for row, section in enumerate(kept)
         for number, (start, stop) in enumerate(trial_frames(section, by_name[section.movie].rule))
+        if start >= 0 and stop < times.size
     ]
     events = [
         (trial, event.name, start + event.frame)
         for trial, (row, _, start, _) in enumerate(trials)
-        for event in by_name[sections[row].movie].events
+        for event in by_name[kept[row].movie].events
     ]
-    names = [section.movie for section in sections]
+    names = [section.movie for section in kept]
     kinds = [by_name[name].kind for name in names]
     return Timeline(
-        sections,
+        kept,
         {
-            "sections": _section_columns(sections, kinds, times),
+            "sections": _section_columns(kept, kinds, times),
             "trials": _trial_columns(trials, names, kinds, times),
             "events": _event_columns(events, times),
         },
     )
 
 
-def _check_fit(sections: Sequence[Section], n_frames: int) -> None:
-    # The time at which a section ends is the time of frame end_frame, so that frame is needed too.
-    missing = [section for section in sections if section.end_frame >= n_frames]
-    if missing:
-        first, last = missing[0], sections[-1]
-        raise StimulusError(
-            f"The playlist needs {last.end_frame + 1} display frames, the frame clock has "
-            f"{n_frames}: {last.end_frame + 1 - n_frames} too few. The first of "
-            f"{len(missing)} sections that do not fit is {first.movie!r} (occurrence "
-            f"{first.occurrence}, frames {first.start_frame}-{first.end_frame}). The recording "
-            f"was probably stopped early, or another playlist was shown."
-        )
+def is_on_clock(start_frame: int, stop_frame: int, n_frames: int) -> bool:
+    """Whether any frame of ``[start, stop)`` lies on a clock: its time and its end are known."""
+    return start_frame < n_frames - 1 and stop_frame > 0
 
 
 def _section_columns(
     sections: Sequence[Section], kinds: Sequence[str], times: Float64
 ) -> tuple[Column, ...]:
-    start = _whole(s.start_frame for s in sections)
-    end = _whole(s.end_frame for s in sections)
+    start = np.maximum(_whole(s.start_frame for s in sections), 0)
+    end = np.minimum(_whole(s.end_frame for s in sections), times.size - 1)
     content = _whole(s.content_start_frame for s in sections)
     length = _whole(s.length_frames for s in sections)
+    shown = _whole(frame for s in sections for frame in s.shown(times.size)).reshape(-1, 2)
+    complete = shown[:, 1] - shown[:, 0] == length
+    none = shown[:, 1] == shown[:, 0]
+    shown_s = times[np.clip(content[:, None] + shown, 0, times.size - 1)]
+    shown_s[none] = np.nan
     return (
         Column("movie", _text(s.movie for s in sections), "", "movie that was shown"),
         Column("kind", _text(kinds), "", "kind of stimulus"),
@@ -132,12 +119,30 @@ def _section_columns(
         ),
         Column("start_frame", start, "frame", "first display frame of the section"),
         Column("end_frame", end, "frame", "display frame at which the section ends, exclusive"),
-        Column("content_start_frame", content, "frame", "first display frame of the movie itself"),
+        Column(
+            "content_start_frame",
+            content,
+            "frame",
+            "display frame of the movie's own first frame, also where that was not recorded",
+        ),
         Column("length_frames", length, "frame", "display frames of the movie itself"),
+        Column("shown_start_frame", shown[:, 0], "frame", "first frame of the movie on the clock"),
+        Column(
+            "shown_stop_frame",
+            shown[:, 1],
+            "frame",
+            "frame of the movie at which it leaves the clock, exclusive",
+        ),
+        Column("complete", complete.astype(np.uint8), "1", "1: all of the movie was recorded"),
         Column("start_s", times[start], "s", "start of the section"),
         Column("end_s", times[end], "s", "end of the section, exclusive"),
-        Column("content_start_s", times[content], "s", "start of the movie itself"),
-        Column("content_end_s", times[content + length], "s", "end of the movie itself, exclusive"),
+        Column(
+            "content_start_s",
+            shown_s[:, 0],
+            "s",
+            "start of what was recorded of the movie itself; NaN: nothing",
+        ),
+        Column("content_end_s", shown_s[:, 1], "s", "end of it, exclusive"),
     )
 
 
@@ -152,7 +157,7 @@ def _trial_columns(
         Column("section", _whole(t[0] for t in trials), "1", "row of the trial's section"),
         Column("movie", _text(names[t[0]] for t in trials), "", "movie that was shown"),
         Column("kind", _text(kinds[t[0]] for t in trials), "", "kind of stimulus"),
-        Column("number", _whole(t[1] for t in trials), "1", "trials before it in its section"),
+        Column("number", _whole(t[1] for t in trials), "1", "trials before it in its presentation"),
         Column("start_frame", start, "frame", "first display frame of the trial"),
         Column("stop_frame", stop, "frame", "display frame at which the trial ends, exclusive"),
         Column("start_s", times[start], "s", "start of the trial"),

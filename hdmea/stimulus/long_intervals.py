@@ -1,0 +1,157 @@
+"""Long intervals of the frame clock judged with the movies that were shown after them.
+
+A long interval is a frame that the display held, or pulses that were missed: then all later
+images come earlier on the clock than the playlist says, and the light tells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from hdmea.stimulus.alignment import LEAST_R
+from hdmea.stimulus.sections import Section
+
+Float64 = npt.NDArray[np.float64]
+Int64 = npt.NDArray[np.int64]
+
+CLEARLY = 2.0
+"""The light that one meaning leaves unexplained, over what the other one does."""
+_LEAST_FRAMES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What the light after a long interval says.
+
+    Parameters
+    ----------
+    verdict
+        ``held``, ``missed``, or ``undecided``.
+    r_held, r_missed
+        Correlation of light and movies after it if the frame was held, and if pulses were
+        missed; NaN where no movie whose light varies was shown before the next such interval.
+    """
+
+    verdict: str
+    r_held: float
+    r_missed: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Expected:
+    """The light that the playlist says, frame by frame.
+
+    Parameters
+    ----------
+    luminance
+        Per display frame, NaN where it is not known: between movies, and in those without frames.
+    section
+        Row of the frame's section; -1 between them.
+    """
+
+    luminance: Float64
+    section: Int64
+
+
+def expected_light(
+    sections: Sequence[Section], luminance: Mapping[str, Float64 | None], n_frames: int
+) -> Expected:
+    """Lay the luminance of the movies along a clock of `n_frames` frames."""
+    light = np.full(n_frames, np.nan)
+    row = np.full(n_frames, -1, dtype=np.int64)
+    for i, section in enumerate(sections):
+        values = luminance[section.movie]
+        start, stop = max(0, section.content_start_frame), section.content_start_frame
+        stop = min(n_frames, stop + section.length_frames)
+        if values is not None and start < stop:
+            light[start:stop] = values[start - section.content_start_frame :][: stop - start]
+            row[start:stop] = i
+    return Expected(light, row)
+
+
+def judge_intervals(
+    light: Float64, expected: Expected, frames: Sequence[int], n_missed: Sequence[int]
+) -> list[Judgement]:
+    """Judge long intervals, one after the other.
+
+    The light from an interval to the next one is compared with the movies as they lie if the
+    frame was held, and as they lie if its pulses were missed; what was found missed before it
+    moves both. A meaning is taken if the light follows it (r of at least 0.5) and it leaves at
+    most half of what the other one leaves unexplained. Every movie is centred by itself. Intervals
+    between which there is no such light are judged together: all held, or all missed.
+
+    Parameters
+    ----------
+    light
+        Mean light during each display frame, NaN where unknown.
+    expected
+        As `expected_light` gives it.
+    frames
+        Frame that begins each interval, ascending.
+    n_missed
+        Pulses missed in it, if they are; negative: pulses taken for missed that were not.
+
+    Examples
+    --------
+    >>> movie = np.random.default_rng(1).uniform(size=400)
+    >>> expected = Expected(movie, np.zeros(400, dtype=np.int64))
+    >>> light = np.delete(movie, 100)  # its pulse is missed: nothing at its place
+    >>> judge_intervals(light, expected, [99], [1])[0].verdict
+    'missed'
+    """
+    judged: list[Judgement] = []
+    moved = 0
+    group: list[int] = []  # intervals between which no movie tells anything are judged together
+    for missed, start, stop in zip(n_missed, frames, [*frames, light.size][1:], strict=True):
+        group.append(missed)
+        place = np.arange(start + 1, min(stop, light.size))
+        if np.isnan(_follows(light, expected, place, moved)) and stop < light.size:
+            continue
+        possible = {0}
+        for one in group:
+            possible |= {more + one for more in possible}
+        r = {more: _follows(light, expected, place, moved + more) for more in possible}
+        verdict = _verdict(r, sum(group))
+        judged += [Judgement(verdict, r[0], r[sum(group)])] * len(group)
+        moved += sum(group) if verdict == "missed" else 0
+        group = []
+    return judged
+
+
+def _verdict(r: Mapping[int, float], all_missed: int) -> str:
+    """What is clear of the correlations by number of missed pulses."""
+    if np.isnan(list(r.values())).any():
+        return "undecided"
+    left = {more: 1 - max(one, 0.0) ** 2 for more, one in r.items()}
+    best = min(left, key=lambda more: left[more])
+    clear = all(one >= CLEARLY * left[best] for more, one in left.items() if more != best)
+    if r[best] < LEAST_R or not clear:
+        return "undecided"
+    return {0: "held", all_missed: "missed"}.get(best, "undecided")
+
+
+def _follows(light: Float64, expected: Expected, place: Int64, moved: int) -> float:
+    """Correlation of the light at some frames with the images that lie `moved` frames later.
+
+    NaN where these are too few, or their luminance is constant.
+    """
+    place = place[(place + moved >= 0) & (place + moved < expected.luminance.size)]
+    image = place + moved
+    luminance, section = expected.luminance[image], expected.section[image]
+    known = np.isfinite(luminance) & np.isfinite(light[place])
+    if known.sum() < _LEAST_FRAMES:
+        return float("nan")
+    light, luminance, section = light[place][known], luminance[known], section[known]
+    number = np.bincount(section)
+    number = np.maximum(number, 1)
+    light = light - (np.bincount(section, light) / number)[section]
+    luminance = luminance - (np.bincount(section, luminance) / number)[section]
+    power = float((luminance**2).sum() * (light**2).sum())
+    # What rounding leaves of a constant light is not a change.
+    if (luminance**2).mean() <= 1e-12 * max(1.0, float(np.nanmax(expected.luminance) ** 2)):
+        return float("nan")
+    return float((light * luminance).sum() / np.sqrt(power)) if power > 0 else 0.0

@@ -1,0 +1,416 @@
+"""Recordings in which something went wrong: right sections, or an error whose setting mends it.
+
+What a message says to type is typed, and the result compared with the simulated truth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from faulty_recordings import MOVIES, cells, loaded, record, remedies, write_library
+
+from hdmea.batch.columns import with_cells
+from hdmea.errors import HdmeaError, MissingDataError, ParameterError, StimulusError
+from hdmea.pipeline import (
+    PipelineSession,
+    add_section_time,
+    compute_sta,
+    extract_features,
+    section_spike_times,
+)
+from hdmea.simulate import SimulatedRecording
+from hdmea.steps.registry import STEPS
+
+Recorded = Callable[..., SimulatedRecording]
+WITH_LIGHT = {"noise", "step", "ramps"}
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_library(tmp_path_factory.mktemp("library") / "stimuli")
+
+
+@pytest.fixture(scope="module")
+def recorded(library: Path, tmp_path_factory: pytest.TempPathFactory) -> Recorded:
+    """Recordings by their faults, each made once."""
+    made: dict[str, SimulatedRecording] = {}
+
+    def get(**faults: Any) -> SimulatedRecording:
+        key = repr(sorted(faults.items()))
+        if key not in made:
+            made[key] = record(library, tmp_path_factory.mktemp("recording"), **faults)
+        return made[key]
+
+    return get
+
+
+def assert_true(session: PipelineSession, files: SimulatedRecording) -> None:
+    """Sections, trials and events of a session are those that were shown and recorded whole."""
+    with np.load(files.truth_npz_path) as truth:
+        times = truth["frame_times_s"]
+        movies = truth["section_movie"].tolist()
+        content = truth["section_content_start_frame"].tolist()
+    sections, trials, events = [], [], []
+    for movie, begin in zip(movies, content, strict=True):
+        (start, length, repeat), kind, happens = MOVIES[movie]
+        if begin - 60 >= times.size - 1:
+            continue
+        sections.append((movie, kind, times[max(0, begin - 60)]))
+        for n in range(repeat):
+            first = begin + start + n * length
+            if first >= 0 and first + length < times.size:
+                trials.append((movie, times[first], times[first + length]))
+                events += [(name, times[first + frame]) for name, frame in happens.items()]
+
+    def rows(table: str, *columns: str) -> list[tuple[Any, ...]]:
+        values = (session.values(f"stimulus/{table}/{name}").tolist() for name in columns)
+        return list(zip(*values, strict=True))
+
+    assert rows("sections", "movie", "kind", "start_s") == [
+        (movie, kind, pytest.approx(at)) for movie, kind, at in sections
+    ]
+    assert rows("trials", "movie", "start_s", "stop_s") == [
+        (movie, pytest.approx(start), pytest.approx(stop)) for movie, start, stop in trials
+    ]
+    assert rows("events", "name", "time_s") == [(name, pytest.approx(at)) for name, at in events]
+
+
+def mended(
+    message: str, files: SimulatedRecording, library: Path, which: int = 0, **given: Any
+) -> PipelineSession:
+    """The session, made anew with what the message says to type; its cells say the same."""
+    step, values = remedies(message)[which]
+    typed: dict[str, dict[str, Any]] = {
+        "load_recording": {},
+        "add_section_time": {"playlist_name": "friday", **given},
+    }
+    said = cells(message)[which]
+    playlist = {"playlist_name": said.pop("playlist")} if "playlist" in said else {}
+    by_cells = with_cells(typed[step], step, said) | playlist
+    typed[step] = typed[step] | values
+    assert STEPS[step].parse(by_cells) == STEPS[step].parse(typed[step])
+    session = loaded(files, library, **typed["load_recording"])
+    add_section_time(session=session, **typed["add_section_time"])
+    return session
+
+
+MISTAKES: list[tuple[str, dict[str, Any], dict[str, Any], str, dict[str, Any]]] = [
+    # what, its faults, what was typed, what is said, what to type
+    ("it stopped early", {"stop_after_s": 22.0}, {},
+     r"1158 too few \(19\.2 s\).*'step'.*1 of 3 trials are.*'ramps'.*0 of 4",
+     {"playlist_name": "friday", "playlist_truncated": "keep"}),
+    ("it stopped in the first movie", {"stop_after_s": 8.0}, {}, "1998 too few",
+     {"playlist_name": "friday", "playlist_truncated": "keep"}),
+    ("it stopped, and the photodiode has only noise",
+     {"stop_after_s": 22.0, "photodiode": False}, {}, "keep the trials that are complete",
+     {"playlist_name": "friday", "playlist_truncated": "keep"}),
+    ("the playlist came late", {"start_frame": 77}, {}, r"section 0 \(noise\): r = 0\.\d\d",
+     {"playlist_name": "friday", "playlist_start_frame": 77}),
+    ("the clock began in the first grey", {"start_frame": -150}, {}, "91 too few",
+     {"playlist_name": "friday", "playlist_start_frame": -150, "playlist_truncated": "keep"}),
+    ("it began with another movie", {"first_movie": 1}, {}, "802 too few",
+     {"playlist_name": "friday", "playlist_first_movie": 1}),
+    ("it began with another movie, and went on", {"first_movie": 1, "repeats": 2}, {},
+     "contradicts the playlist in section 0",
+     {"playlist_name": "friday", "playlist_first_movie": 1, "repeats": 2}),
+    ("too many repeats", {"repeats": 2}, {"repeats": 3}, "3 of 9 sections",
+     {"playlist_name": "friday", "repeats": 2}),
+    ("another playlist", {"playlist": "monday"}, {}, "381 too few", {"playlist_name": "monday"}),
+    ("a playlist that begins like it", {"playlist": "twice"}, {},
+     r"in section 2 \(ramps\)", {"playlist_name": "twice"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("faults", "typed", "said", "mends"), [m[1:] for m in MISTAKES], ids=[m[0] for m in MISTAKES]
+)
+def test_the_setting_that_is_said_mends_it(
+    faults: dict[str, Any],
+    typed: dict[str, Any],
+    said: str,
+    mends: dict[str, Any],
+    recorded: Recorded,
+    library: Path,
+) -> None:
+    files = recorded(**faults)
+    session = loaded(files, library)
+    with pytest.raises(StimulusError, match=said) as error:
+        add_section_time(playlist_name="friday", session=session, **typed)
+    assert "add_section_time" not in session.contributions
+    assert remedies(str(error.value)) == [("add_section_time", mends)]
+    session = mended(str(error.value), files, library, **typed)
+    assert_true(session, files)
+    r, lag, reason = (
+        session.values(f"stimulus/alignment/{name}") for name in ("r", "lag_frames", "reason")
+    )
+    assert (r[reason == ""] > 0.99).all()
+    assert (lag[reason == ""] == 0).all()
+
+
+@pytest.mark.parametrize("start", [2, -2])
+def test_a_shift_by_a_few_frames_is_the_playlists_or_one_of_pulses(
+    start: int, recorded: Recorded, library: Path
+) -> None:
+    files = recorded(start_frame=start)
+    with pytest.raises(StimulusError, match="comes 2 frames") as error:
+        add_section_time(playlist_name="friday", session=loaded(files, library))
+    clock, playlist = remedies(str(error.value))
+    assert clock == ("load_recording", {"frame_clock": {"drop_first": 4 + start}})
+    assert playlist[1]["playlist_start_frame"] == start
+    for which in (0, 1):
+        session = mended(str(error.value), files, library, which)
+        assert (session.values("stimulus/alignment/lag_frames") == 0).all()
+        assert_true(session, files)
+
+
+@pytest.mark.parametrize("delay", [0.7, -0.6, 2.5])
+def test_light_that_is_late_by_a_part_of_a_frame_is_measured(
+    delay: float, recorded: Recorded, library: Path
+) -> None:
+    files = recorded(photodiode_delay_s=delay / 60)
+    with pytest.raises(StimulusError, match="In all sections the light comes") as error:
+        add_section_time(playlist_name="friday", session=loaded(files, library))
+    ((step, values),) = remedies(str(error.value))
+    assert step == "load_recording"
+    # The photodiode itself needs half a millisecond.
+    assert values["frame_clock"]["display_delay_s"] == pytest.approx(delay / 60 + 5e-4, abs=4e-4)
+    session = mended(str(error.value), files, library)
+    assert np.abs(session.values("stimulus/alignment/delay_s")).max() < 5e-4
+    with np.load(files.truth_npz_path) as truth:
+        shown = truth["frame_times_s"][truth["section_content_start_frame"]] + delay / 60
+    np.testing.assert_allclose(
+        session.values("stimulus/sections/content_start_s"), shown, atol=1e-3
+    )
+
+
+def test_a_small_delay_is_stored_and_no_error(recorded: Recorded, library: Path) -> None:
+    session = loaded(recorded(photodiode_delay_s=0.3 / 60), library)
+    add_section_time(playlist_name="friday", session=session)
+    delay = session.values("stimulus/alignment/delay_s")
+    np.testing.assert_allclose(delay, 0.3 / 60 + 5e-4, atol=4e-4)
+    assert session.warnings == []
+
+
+def test_a_playlist_that_went_on_is_warned_of(recorded: Recorded, library: Path) -> None:
+    files = recorded(repeats=2)
+    session = loaded(files, library)
+    add_section_time(playlist_name="friday", session=session)
+    (warning,) = session.warnings
+    assert "2 times, of which 1 are used" in warning
+    more = mended(warning, files, library)
+    assert_true(more, files)
+    assert more.warnings == []
+    assert more.values("stimulus/sections/occurrence").tolist() == [0, 0, 0, 1, 1, 1]
+    once = loaded(recorded(), library)
+    add_section_time(playlist_name="friday", session=once)
+    assert once.warnings == []
+
+
+def test_a_photodiode_of_noise_says_so_and_is_no_judge(recorded: Recorded, library: Path) -> None:
+    files = recorded(photodiode=False)
+    session = loaded(files, library)
+    add_section_time(playlist_name="friday", session=session)
+    assert_true(session, files)
+    assert set(session.values("stimulus/alignment/reason")) == {"only_noise"}
+    (warning,) = session.warnings
+    assert "only noise" in warning
+    without = mended(warning, files, library)
+    assert set(without.values("stimulus/alignment/reason")) == {"no_photodiode"}
+
+
+@pytest.mark.parametrize(
+    ("typed", "error", "said"),
+    [
+        ({}, ParameterError, "neither.*empty, friday, monday, short, twice, unfinished"),
+        ({"playlist_name": "friday", "light_onsets": {"movie": "x", "duration_s": 1}},
+         ParameterError, "both given"),
+        ({"playlist_name": "empty"}, StimulusError, "'empty' is empty"),
+        ({"playlist_name": "unfinished"}, HdmeaError, "'nowhere'.*known movies: grey, noise"),
+        ({"playlist_name": "fridai"}, HdmeaError, "'fridai'.*friday"),
+        ({"playlist_name": "twice", "playlist_first_movie": "noise"}, HdmeaError,
+         "shown 2 times; give its number: .*0 noise, 1 step, 2 noise"),
+        ({"playlist_name": "friday", "playlist_first_movie": 3}, HdmeaError, "2 ramps"),
+        ({"playlist_name": "friday", "playlist_first_movie": "grey"}, HdmeaError, "2 ramps"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_meant_is_an_error_that_lists_what_can(
+    typed: dict[str, Any], error: type[HdmeaError], said: str, recorded: Recorded, library: Path
+) -> None:
+    with pytest.raises(error, match=said):
+        add_section_time(session=loaded(recorded(), library), **typed)
+
+
+def test_a_movie_is_found_by_its_name_or_number(recorded: Recorded, library: Path) -> None:
+    files = recorded(first_movie=1)
+    digests = set()
+    for first in ("step", 1, "1"):
+        session = loaded(files, library)
+        add_section_time(playlist_name="friday", playlist_first_movie=first, session=session)
+        assert_true(session, files)
+        digests.add(session.content_digest)
+    assert len(digests) == 1
+
+
+def test_what_is_accepted_later_is_judged_again(recorded: Recorded, library: Path) -> None:
+    session = loaded(recorded(stop_after_s=22.0), library)
+    kept = {"playlist_name": "friday", "playlist_truncated": "keep"}
+    add_section_time(**kept, session=session)
+    assert any(
+        "2 of 3 sections are cut or missing, and 2 of 8 trials" in w for w in session.warnings
+    )
+    digest = session.content_digest
+    with pytest.raises(StimulusError, match="too few"):
+        add_section_time(playlist_name="friday", session=session)
+    assert session.content_digest == digest
+
+
+def test_nothing_of_the_playlist_cannot_be_kept(recorded: Recorded, library: Path) -> None:
+    session = loaded(recorded(stop_after_s=2.0), library)
+    with pytest.raises(StimulusError, match=r"3 of 3 sections are not recorded") as error:
+        add_section_time(playlist_name="friday", playlist_truncated="keep", session=session)
+    assert remedies(str(error.value)) == []
+
+
+def test_no_playlist_of_the_library_was_shown(recorded: Recorded, tmp_path: Path) -> None:
+    other = write_library(tmp_path / "other")
+    rng = np.random.default_rng(99)
+    for name in WITH_LIGHT:
+        frames = np.load(other / f"{name}.npy")
+        level = np.repeat(rng.integers(0, 255, len(frames) // 10 + 1), 10)[: len(frames)]
+        np.save(other / f"{name}.npy", (0 * frames + level[:, None, None]).astype(np.uint8))
+    files = recorded()
+    with pytest.raises(StimulusError, match=r"alignment='warn'$") as error:
+        add_section_time(playlist_name="friday", session=loaded(files, other))
+    assert remedies(str(error.value)) == []
+    files = recorded(stop_after_s=22.0)
+    with pytest.raises(StimulusError, match="follows no playlist of the library") as error:
+        add_section_time(playlist_name="friday", session=loaded(files, other))
+    assert remedies(str(error.value)) == []
+
+
+# -- the STA of what was recorded ------------------------------------------------------------------
+
+
+def test_a_movie_that_was_cut_has_an_sta_only_if_that_is_wanted(
+    recorded: Recorded, library: Path
+) -> None:
+    session = loaded(recorded(stop_after_s=9.0), library)
+    add_section_time(playlist_name="friday", playlist_truncated="keep", session=session)
+    compute_sta(cover_range=(-20, 0), session=session)
+    assert session.values("sta/noise/not_applicable") == "presentation_cut"
+    assert [w for w in session.warnings if "incomplete='use'" in w and "of 500 frames" in w]
+    compute_sta(cover_range=(-20, 0), incomplete="use", session=session)
+    assert "sta/noise/not_applicable" not in session
+    # By hand: the images before each spike, from the recorded part only.
+    times = session.values("stimulus/frame_times")
+    shown = int(session.values("stimulus/sections/shown_stop_frame")[0])
+    assert shown == times.size - 1 - 180
+    movie = np.load(library / "noise.npy").astype(float)
+    for row, unit in enumerate(session.units.index):
+        spikes = session.spike_times(unit)
+        frames = np.searchsorted(times, spikes, side="right") - 1 - 180
+        frames = frames[(frames >= 20) & (frames < shown)]
+        assert session.values("sta/noise/n_spikes")[row] == frames.size > 5
+        expected = [movie[frames + lag].mean(axis=0) for lag in range(-20, 0)]
+        np.testing.assert_allclose(session.sta(unit), expected, rtol=1e-6)
+
+
+def test_of_two_presentations_the_whole_one_is_used(recorded: Recorded, library: Path) -> None:
+    files = recorded(playlist="twice", stop_after_s=38.0)
+    session = loaded(files, library)
+    how = {"playlist_name": "twice", "playlist_truncated": "keep", "session": session}
+    add_section_time(**how)
+    assert session.values("stimulus/sections/complete").tolist() == [1, 1, 0]
+    compute_sta(cover_range=(-10, 0), session=session)
+    whole = session.values("sta/noise/sta").copy()
+    n_whole = session.values("sta/noise/n_spikes").copy()
+    compute_sta(cover_range=(-10, 0), incomplete="use", session=session)
+    assert (session.values("sta/noise/n_spikes") > n_whole).all()
+    compute_sta(cover_range=(-10, 0), incomplete="use", occurrences="first", session=session)
+    np.testing.assert_array_equal(session.values("sta/noise/sta"), whole)
+
+
+# -- sections from the light -----------------------------------------------------------------------
+
+FLASH = {"movie": "flash", "duration_s": 1.5, "before_s": 0.9}
+
+
+@pytest.fixture(scope="module")
+def onsets(recorded: Recorded) -> list[tuple[float, float]]:
+    """When the light went on and off in the truth, seconds."""
+    with np.load(recorded().truth_npz_path) as truth:
+        begin = int(truth["section_content_start_frame"][1]) + 20 + 60
+        times = truth["frame_times_s"]
+        return [(times[begin + 150 * n], times[begin + 150 * n + 60]) for n in range(3)]
+
+
+def test_light_onsets_are_those_of_the_truth(
+    recorded: Recorded, library: Path, onsets: list[tuple[float, float]]
+) -> None:
+    session = loaded(recorded(), library)
+    add_section_time(light_onsets={**FLASH, "n_expected": 3}, session=session)
+    times = session.values("stimulus/events/time_s")
+    assert session.values("stimulus/events/name").tolist() == ["light_on", "light_off"] * 3
+    # The photodiode needs half a millisecond, and its samples are of one.
+    np.testing.assert_allclose(times, np.ravel(onsets), atol=1e-3)
+    np.testing.assert_allclose(session.values("stimulus/trials/start_s"), times[::2] - 0.9)
+    np.testing.assert_allclose(session.values("stimulus/trials/stop_s"), times[::2] + 1.5)
+    assert session.values("stimulus/sections/start_s") == times[0] - 0.9
+    assert session.values("stimulus/sections/end_s") == times[-2] + 1.5
+    assert session.paths("stimulus/sections/") == [
+        f"stimulus/sections/{name}"
+        for name in ("complete", "end_s", "kind", "movie", "occurrence", "start_s")
+    ]
+
+
+def test_features_of_light_onsets_are_those_of_the_playlist(
+    recorded: Recorded, library: Path
+) -> None:
+    found = {}
+    for how in ({"playlist_name": "friday"}, {"light_onsets": FLASH}):
+        session = loaded(recorded(), library)
+        parameters = {"on_off": {"window_s": 0.4, "baseline_s": 0.5}}
+        extract_features(features=["on_off"], parameters=parameters, session=session)
+        add_section_time(session=session, **how)
+        section_spike_times(session=session)
+        found[next(iter(how))] = session.features["on_off"]
+    playlist, light = found.values()
+    assert (playlist["n_trials"] == 3).all()
+    assert (light["n_trials"] == 3).all()
+    np.testing.assert_array_equal(playlist["class"], light["class"])
+    np.testing.assert_allclose(
+        light["n_spikes_on"], playlist["n_spikes_on"], atol=1
+    )  # a spike at the very edge of a window
+
+
+def test_light_onsets_that_are_not_as_expected(recorded: Recorded, library: Path) -> None:
+    session = loaded(recorded(), library)
+    with pytest.raises(
+        StimulusError, match=r"is 5, but 3 trials were found, with onsets at 1\d\.\d"
+    ):
+        add_section_time(light_onsets={**FLASH, "n_expected": 5}, session=session)
+    with pytest.raises(StimulusError, match=r"2\.500 s|trials of 'flash' are 4 s long.*overlap"):
+        add_section_time(light_onsets={**FLASH, "duration_s": 3.1}, session=session)
+    with pytest.raises(StimulusError, match="no onset") as error:
+        add_section_time(light_onsets={**FLASH, "threshold": 1.0}, session=session)
+    ((_, values),) = remedies(str(error.value))
+    add_section_time(**values, session=session)
+    with pytest.raises(StimulusError, match="is 5, but"):  # also of what is there already
+        add_section_time(light_onsets={**values["light_onsets"], "n_expected": 5}, session=session)
+
+
+def test_light_onsets_without_a_photodiode(recorded: Recorded, library: Path) -> None:
+    session = loaded(recorded(), library, frame_clock={"photodiode_row": None})
+    with pytest.raises(MissingDataError, match="photodiode_row"):
+        add_section_time(light_onsets=FLASH, session=session)
+
+
+def test_an_sta_needs_frames_which_light_onsets_have_not(recorded: Recorded, library: Path) -> None:
+    session = loaded(recorded(), library)
+    add_section_time(light_onsets={**FLASH, "kind": "noise"}, session=session)
+    with pytest.raises(MissingDataError, match=r"come from light onsets.*playlist_name="):
+        compute_sta(session=session)
