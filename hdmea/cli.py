@@ -118,6 +118,22 @@ def _parser() -> argparse.ArgumentParser:
     one.epilog = "Exit code: 0 equal, 1 different, 2 could not be compared."
     one.set_defaults(failed=2)
 
+    one = add("stimuli", _stimuli, "check a stimulus library, and draft what it lacks")
+    tasks = one.add_subparsers(title="tasks", metavar="TASK", required=True)
+    text = "say what is known of every movie, what is missing, and draft it"
+    one = tasks.add_parser("check", help=text, description=text)
+    one.add_argument("folder", metavar="FOLDER", type=Path, help="the stimulus library")
+    one.add_argument("--playlist", metavar="NAME", help="only the movies of this playlist")
+    one.add_argument(
+        "--photodiode",
+        metavar="FILE.h5",
+        type=Path,
+        help="session file of a recording of the playlist, from whose light onsets are proposed "
+        "for movies without frames",
+    )
+    one.add_argument("--json", action="store_true", help="as JSON, for programs")
+    one.epilog = "Exit code: 0 if everything resolves, 1 if something is missing or wrong."
+
     one = add("summary", _summary, "say in a line per recording what its session file holds")
     _add_files(one)
 
@@ -232,6 +248,28 @@ def _compare(options: argparse.Namespace) -> int:
     else:
         print(as_text(found))
     return found.exit_code
+
+
+def _stimuli(options: argparse.Namespace) -> int:
+    import json
+
+    from hdmea.stimulus.check import check_library
+    from hdmea.stimulus.check_report import render_check
+    from hdmea.stimulus.library import StimulusLibrary
+
+    library, light = StimulusLibrary(options.folder), None
+    if options.photodiode is not None:
+        from hdmea.stimulus.recorded import recorded_light
+        from hdmea.store.reader import SessionFile
+
+        if options.playlist is None:
+            raise ParameterError("--photodiode needs --playlist: the playlist that was shown")
+        with SessionFile(options.photodiode) as file:
+            name = options.photodiode.name
+            light = recorded_light(name, file.read, file.entries, library, options.playlist)
+    report = check_library(library, options.playlist, light)
+    print(json.dumps(report.as_json(), indent=2) if options.json else render_check(report))
+    return 0 if report.is_good else 1
 
 
 def _summary(options: argparse.Namespace) -> int:

@@ -30,7 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "simulate": {"mcs", "stimulus", "store"},
     "batch": {"features", "session", "steps", "stimulus"},
     "pipeline": {"compare", "export", "report", "session", "steps", "store"},
-    "cli": {"compare", "export", "mcs", "report", "simulate", "store"},
+    "cli": {"compare", "export", "mcs", "report", "simulate", "stimulus", "store"},
     "__main__": {"cli"},
     **{name: set() for name in GROUND},
 }

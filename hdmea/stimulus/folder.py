@@ -102,6 +102,8 @@ class Pairs:
     ----------
     path
         The file.
+    header
+        Names of all its columns.
     cells
         Second column by first.
     wrong
@@ -109,6 +111,7 @@ class Pairs:
     """
 
     path: Path
+    header: tuple[str, ...]
     cells: dict[str, str]
     wrong: dict[str, str]
 
@@ -152,7 +155,7 @@ def read_pairs(path: Path, key: str, value: str, name_of: Callable[[str], str]) 
         raise StimulusError(
             f"{path}: columns {key}, {value} are needed; found {header}.{_other_separator(header)}"
         )
-    pairs = Pairs(path, {}, {})
+    pairs = Pairs(path, tuple(header), {}, {})
     for number, row in enumerate(rows[1:], start=2):
         if not any(row):
             continue

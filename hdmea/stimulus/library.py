@@ -85,6 +85,11 @@ class StimulusLibrary:
         """Names of the movies in ``movie_length.csv``."""
         return tuple(self._length_cells.cells)
 
+    @property
+    def length_columns(self) -> tuple[str, ...]:
+        """Columns of ``movie_length.csv``."""
+        return self._length_cells.header
+
     def playlist(self, name: str) -> tuple[Movie, ...]:
         """The movies of a playlist, in the order they are shown.
 
@@ -146,7 +151,7 @@ class StimulusLibrary:
             If it has no trial rule, the rule cannot be used, or its trials leave the movie.
         """
         if name not in self._movies:
-            self._movies[name] = self._read_movie(name, self.length(name))
+            self._movies[name] = self.resolve(name, self.length(name))
         return self._movies[name]
 
     def geometry(self, movies: Iterable[Movie]) -> Geometry:
@@ -227,7 +232,14 @@ class StimulusLibrary:
                     return entry, f"{where}: {entry.pattern}"
         return None, ""
 
-    def _read_movie(self, name: str, length: int) -> Movie:
+    def resolve(self, name: str, length: int) -> Movie:
+        """One movie of a known length, whether ``movie_length.csv`` has it or not.
+
+        Raises
+        ------
+        StimulusError
+            As `movie`.
+        """
         definition, path = self.definition(name)
         if definition is not None and path is not None:
             section, shown = definition.section_kwargs, self.files.shown(path)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +21,16 @@ from hdmea.stimulus.sections import TrialRule
 Kind = Literal["grey", "noise", "step", "green_blue", "freq_step", "moving_bar", "chirp", "unknown"]
 
 _BLOCK_BYTES = 1 << 26
+_NUMBER = r"-?\d+(\.\d+)?"
+_ONCE: dict[Kind, tuple[str, ...]] = {
+    "step": ("light_on", "light_off"),
+    "green_blue": ("green_on", "green_off", "blue_on", "blue_off"),
+    "chirp": ("light_on", "light_off"),
+}
+_NAMED: dict[Kind, tuple[str, str]] = {
+    "freq_step": (rf"segment_start:{_NUMBER}hz", "segment_start:<hz>hz"),
+    "moving_bar": (rf"direction:{_NUMBER}", "direction:<degrees>"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +162,37 @@ class Movie:
         return self.frames_path
 
 
+def missing_events(kind: Kind, events: Sequence[TrialEvent]) -> str:
+    """What features of a kind need and its trials' events do not say; empty if nothing.
+
+    Examples
+    --------
+    >>> missing_events("step", [TrialEvent("light_on", 60)])
+    'light_off once in every trial'
+    >>> missing_events("moving_bar", [TrialEvent("direction:0", 9), TrialEvent("direction:?", 99)])
+    "direction:<degrees>, found 'direction:?'"
+    >>> missing_events("grey", [])
+    ''
+    """
+    names = [event.name for event in events]
+    if kind in _ONCE:
+        lacking = [name for name in _ONCE[kind] if names.count(name) != 1]
+        return f"{', '.join(lacking)} once in every trial" if lacking else ""
+    if kind not in _NAMED:
+        return ""
+    pattern, words = _NAMED[kind]
+    begin = words.partition(":")[0]
+    named = [name for name in names if name.startswith(f"{begin}:")]
+    wrong = [name for name in named if not re.fullmatch(pattern, name)]
+    if wrong:
+        return f"{words}, found {', '.join(map(repr, wrong))}"
+    if not named:
+        return words
+    if kind == "freq_step" and names.count("segment_stop") != len(named):
+        return "one segment_stop for each segment_start"
+    return ""
+
+
 def open_frames(path: Path) -> npt.NDArray[Any]:
     """Map the array of a ``.npy`` file, whatever its shape and type.
 
@@ -169,11 +211,11 @@ def open_frames(path: Path) -> npt.NDArray[Any]:
 def mean_luminance(frames: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     """Mean over the pixels of every frame, float64, shape ``(n_frames,)``."""
     return np.concatenate(
-        [block.mean(axis=(1, 2), dtype=np.float64) for _, block in _blocks(frames)]
+        [block.mean(axis=(1, 2), dtype=np.float64) for _, block in blocks(frames)]
     )
 
 
-def _blocks(frames: npt.NDArray[Any]) -> Iterator[tuple[int, npt.NDArray[Any]]]:
+def blocks(frames: npt.NDArray[Any]) -> Iterator[tuple[int, npt.NDArray[Any]]]:
     """The frames in pieces that fit the memory, each after the number of its first frame."""
     per_block = max(1, _BLOCK_BYTES // frames[0].nbytes)
     for first in range(0, len(frames), per_block):
@@ -181,7 +223,7 @@ def _blocks(frames: npt.NDArray[Any]) -> Iterator[tuple[int, npt.NDArray[Any]]]:
 
 
 def _check_finite(path: Path, frames: npt.NDArray[Any]) -> None:
-    for first, block in _blocks(frames):
+    for first, block in blocks(frames):
         finite = np.isfinite(block).all(axis=(1, 2))
         if not finite.all():
             raise StimulusError(
