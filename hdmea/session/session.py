@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from hdmea.errors import ParameterError, SessionFileError, StaleSessionError
+from hdmea.errors import OutputExistsError, ParameterError, SessionFileError, StaleSessionError
 from hdmea.session import display
 from hdmea.session.requests import FeatureRequests
 from hdmea.session.state import SessionState
@@ -169,9 +169,14 @@ class PipelineSession(SessionState):
         Raises
         ------
         OutputExistsError, OutputWriteError
-            As for `save`.
+            As for `save`; also if the path is that of the session's own file.
         """
         target = Path(path)
+        if self.owns(target):
+            raise OutputExistsError(
+                f"{target} is the session's own file, which a checkpoint does not replace; choose "
+                "another path, or save()"
+            )
         if target.exists() and overwrite:
             _log.warning("overwriting %s%s", target, _whose(target, self.dataset_id))
         write_session_file(

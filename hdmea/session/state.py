@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -336,6 +337,11 @@ def _is_spooled(contribution: Contribution) -> bool:
 
 def _frozen(variable: Variable) -> Variable:
     """The variable with values that nobody can change: digests and lazy saves rely on it."""
-    if isinstance(variable.data, np.ndarray):
-        variable.data.flags.writeable = False
-    return variable
+    if not isinstance(variable.data, np.ndarray):
+        return variable
+    values = variable.data
+    if values.dtype.kind == "U":
+        # as wide as its longest, as it comes back from a file
+        values = values.astype(f"U{max(int(np.strings.str_len(values).max(initial=1)), 1)}")
+    values.flags.writeable = False
+    return replace(variable, data=values)

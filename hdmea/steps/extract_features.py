@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from hdmea.arrays import Array, Variable, Variables
 from hdmea.contribution import Contribution
-from hdmea.errors import HdmeaError, MissingDataError, ParameterError
+from hdmea.errors import MissingDataError, ParameterError
 from hdmea.features.declaration import (
     Feature,
     FeatureInputs,
@@ -94,7 +94,7 @@ def _try(session: PipelineSession, feature: Feature, parameters: dict[str, Any])
         waits_for = _waits_for(session, feature)
         if waits_for is None:
             obtain(session, EXTRACT_FEATURES, _task(session, feature, parameters))
-    except HdmeaError as error:
+    except Exception as error:
         session.request_feature(feature.name, parameters, f"{FAILED}: {error}")
         raise
     if waits_for is None:

@@ -343,7 +343,7 @@ class StoredArray:
             else:
                 values = self._file.read_scalar(self._entry)
             values.flags.writeable = False
-            self._values = values
+            self._values, self.dtype = values, values.dtype
         return self._values
 
 
