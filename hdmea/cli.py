@@ -194,14 +194,15 @@ def _inspect(options: argparse.Namespace) -> int:
 
     from hdmea.store.describe import describe_session, is_session_file, render_session
 
-    if is_session_file(options.file):
+    # A file that is called a recording is opened nowhere but in a process of its own.
+    if options.file.suffix not in (".cmcr", ".cmtr") and is_session_file(options.file):
         described = describe_session(options.file, anonymous=options.anonymous)
         render = render_session
     else:
-        from hdmea.mcs import describe
+        from hdmea.mcs import inspect_file
         from hdmea.mcs import render as render_recording
 
-        described = describe(options.file, anonymous=options.anonymous)
+        described = inspect_file(options.file, anonymous=options.anonymous)
         render = render_recording
     print(json.dumps(described, indent=2, allow_nan=False) if options.json else render(described))
     return 0

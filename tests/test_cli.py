@@ -246,7 +246,7 @@ def test_inspect_knows_files_by_their_content(
 ) -> None:
     files = tiny_dataset.recordings["demo_retina_1"]
     disguised = {
-        "a.cmtr": (saved, "hdmea session"),
+        "a.dat": (saved, "hdmea session"),
         "b.h5": (files.cmcr_path, "raw recording (.cmcr)"),
         "c": (files.cmtr_path, "sorted recording (.cmtr)"),
     }

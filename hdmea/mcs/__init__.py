@@ -8,6 +8,7 @@ from hdmea.mcs.cmtr import Sorting, read_cmtr
 from hdmea.mcs.describe import describe, render
 from hdmea.mcs.digest import FileDigest, file_digest
 from hdmea.mcs.info import RecordingInfo
+from hdmea.mcs.inspection import inspect_file
 from hdmea.mcs.pair import check_pair
 from hdmea.mcs.probe import ProbeReport, probe_pair
 from hdmea.mcs.streams import AnalogStream, DigitalEvents, SensorStream
@@ -24,6 +25,7 @@ __all__ = [
     "check_pair",
     "describe",
     "file_digest",
+    "inspect_file",
     "open_cmcr",
     "probe_pair",
     "read_cmtr",

@@ -133,12 +133,16 @@ class CmcrFile:
     def _find_acquisition(self) -> h5py.Group:
         with reading(self.path):
             found = groups_of_type(self._file, typeids.ACQUISITION)
-        if len(found) != 1:
-            hint = " (a .cmtr file links to it instead)" if not found else ""
+        if len(found) == 1:
+            return found[0][1]
+        if not found and (sorters := groups_of_type(self._file, typeids.SPIKE_SORTER)):
             raise RecordingFileError(
-                f"{self.path} has {len(found)} acquisitions{hint}; a .cmcr file with one is needed"
+                f"{self.path} is a sorted recording (.cmtr): it has a {sorters[0][0]!r} and only a "
+                "link to the raw data. Give it as cmtr_path, and as cmcr_path the .cmcr file"
             )
-        return found[0][1]
+        raise RecordingFileError(
+            f"{self.path} has {len(found)} acquisitions; a .cmcr file with one is needed"
+        )
 
     def _read_info(self) -> RecordingInfo:
         with reading(self.path):
@@ -275,6 +279,8 @@ def _tick(rows: npt.NDArray[Any], where: str) -> float:
     ticks = np.unique(column(rows, "Tick", where))
     if len(ticks) != 1 or not ticks[0] > 0:
         raise RecordingFileError(
-            f"{where}: sample intervals (Tick) of {ticks.tolist()} us; one above zero is needed"
+            f"{where}: sample intervals (Tick) of {ticks.tolist()} us; one above zero is "
+            "needed. The file is damaged, or of a kind that is not known yet: copy it again, and "
+            "if it stays so, send us `hdmea inspect --json --anonymous` of it"
         )
     return float(ticks[0])

@@ -113,6 +113,11 @@ def read_cmtr(path: Path | str) -> Sorting:
         info = read_info(file)
         link = acquisition_link(file)
         sorters = groups_of_type(file, typeids.SPIKE_SORTER)
+        if not sorters and groups_of_type(file, typeids.ACQUISITION):
+            raise RecordingFileError(
+                f"{path} is a raw recording (.cmcr), without sorted units. Give it as cmcr_path, "
+                "and as cmtr_path the .cmtr file that CMOS-MEA-Tools made of it"
+            )
         if len(sorters) != 1:
             raise RecordingFileError(
                 f"{path} has {len(sorters)} spike sorters; one is needed: run the Spike Sorter of "
@@ -225,17 +230,25 @@ def _included_us(
             f"{where}: its Peaks ({peaks.dtype}) lack {', '.join(sorted(missing)) or 'rows'}"
         )
     blocks: list[npt.NDArray[np.int64]] = []
-    rejected = 0
+    rejected = zeros = 0
     for stamps, included in _peak_blocks(peaks):
         rejected += int(np.count_nonzero(~included))
-        kept = stamps[included].astype(np.int64)
+        zeros += int(np.count_nonzero(~included & (stamps == 0)))
+        kept = stamps[included]
+        # Judged before it is made whole: what is not a number fits no range.
         if kept.size and not 0 <= kept.min() <= kept.max() <= _latest_us(duration_s):
             raise RecordingFileError(
                 f"{where}: spikes from {kept.min()} to {kept.max()} us, but the recording lasts "
                 f"{duration_s} s. Time stamps should be microseconds from its start; send us "
                 "`hdmea inspect --json --anonymous` of this file"
             )
-        blocks.append(kept)
+        blocks.append(kept.astype(np.int64))
+    if zeros > 1:
+        raise RecordingFileError(
+            f"{where}: {zeros} of its {peaks.shape[0]} peaks are nothing but zeros, so spikes are "
+            "missing: the file was not written or copied to its end. Copy it again from its source "
+            "and compare checksums, or save it anew in CMOS-MEA-Tools"
+        )
     return blocks, rejected
 
 

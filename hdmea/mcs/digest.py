@@ -8,8 +8,8 @@ from typing import Final, Literal, NamedTuple
 
 import numpy as np
 
-from hdmea.errors import FileMissingError, HdmeaError, RecordingFileError
-from hdmea.mcs.safe_h5 import not_permitted
+from hdmea.errors import HdmeaError, RecordingFileError
+from hdmea.mcs.safe_h5 import not_permitted, require_regular
 
 FULL_LIMIT_BYTES: Final = 10 * 10**9
 """Files up to this size are read whole."""
@@ -47,10 +47,7 @@ def file_digest(path: Path | str, full_limit_bytes: int = FULL_LIMIT_BYTES) -> F
     """
     path = Path(path)
     try:
-        if not path.exists():
-            raise FileMissingError(f"{path}: no such file")
-        if not path.is_file():
-            raise RecordingFileError(f"{path} is not a regular file")
+        require_regular(path, "a .cmcr or .cmtr file")
         size = path.stat().st_size
         with path.open("rb") as file:
             if size <= full_limit_bytes:

@@ -9,6 +9,7 @@ from typing import Final
 
 import h5py
 
+from hdmea.errors import RecordingFileError
 from hdmea.mcs.safe_h5 import number_attribute, text_attribute
 
 _NAMED_ELSEWHERE: Final = {
@@ -43,7 +44,21 @@ class RecordingInfo:
 
 
 def read_info(root: h5py.Group) -> RecordingInfo:
-    """Read the attributes of a file's root."""
+    """Read the attributes of a file's root.
+
+    Raises
+    ------
+    RecordingFileError
+        If it tells no version of the format: the vendor's programs write 1 or more, and the
+        vendor's reader opens nothing else.
+    """
+    version = number_attribute(root, "FileVersion")
+    if version is None or not version >= 1:
+        told = "no FileVersion" if version is None else f"FileVersion {version:g}"
+        raise RecordingFileError(
+            f"{root.file.filename} tells {told}, but what CMOS-MEA-Control and CMOS-MEA-Tools "
+            "write tells 1 or more: copy it again from its source, or save it anew there"
+        )
     duration_us = number_attribute(root, "LB.RecordingDuration")
     instrument: dict[str, str | float] = {}
     for name in sorted(root.attrs):
@@ -58,7 +73,7 @@ def read_info(root: h5py.Group) -> RecordingInfo:
         started_at=_iso(text_attribute(root, "DateTime")),
         program=text_attribute(root, "ProgramName"),
         program_version=text_attribute(root, "ProgramVersion"),
-        file_version=int(number_attribute(root, "FileVersion") or 0),
+        file_version=int(version),
         instrument=instrument,
     )
 

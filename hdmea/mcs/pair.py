@@ -1,8 +1,9 @@
-"""Whether a ``.cmcr`` and a ``.cmtr`` file belong together."""
+"""Whether a ``.cmcr`` and a ``.cmtr`` file belong together, and the former is whole."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 from hdmea.mcs.cmcr import CmcrFile
 from hdmea.mcs.cmtr import Sorting
@@ -10,30 +11,52 @@ from hdmea.mcs.cmtr import Sorting
 _TOLERANCE = 0.01
 
 
-def check_pair(sorting: Sorting, recording: CmcrFile) -> list[str]:
+def check_pair(sorting: Sorting | None, recording: CmcrFile) -> list[str]:
     """Say where a sorting and a raw recording disagree; an empty list if nowhere.
 
     The sorting's spike times count from the start of the file its link names, so a cropped,
     appended or filtered copy with another name has another time zero. A symbolic link counts as
-    named like itself and like its target. Durations may differ by one per cent.
+    named like itself and like its target. Durations may differ by one per cent; of several sweeps
+    of a stream the last one ends it. Rows of the analog streams must be written to their ends.
+
+    Parameters
+    ----------
+    sorting
+        None: the raw recording is looked at alone.
+    recording
+        The raw recording.
     """
     found: list[str] = []
-    target, name = sorting.link_target, recording.path.name
-    if target is None:
-        found.append(f"{sorting.path.name} does not tell from which .cmcr file it was made")
-    elif target not in (name, recording.path.resolve().name):
-        found.append(f"{sorting.path.name} was made from {target}, but {name} was given")
-    lengths = {
-        f"{sorting.path.name} says": sorting.info.duration_s,
-        f"{name} says": recording.info.duration_s,
-    }
+    name = recording.path.name
+    lengths = {f"{name} says": recording.info.duration_s}
+    if sorting is not None:
+        target = sorting.link_target
+        if target is None:
+            found.append(f"{sorting.path.name} does not tell from which .cmcr file it was made")
+        elif target not in (name, recording.path.resolve().name):
+            found.append(f"{sorting.path.name} was made from {target}, but {name} was given")
+        lengths = {f"{sorting.path.name} says": sorting.info.duration_s} | lengths
     for stream in recording.analog:
-        lengths[f"its stream {stream.name!r} ends at"] = (
-            stream.t0_s + stream.n_samples / stream.rate_hz
-        )
+        ends_at = f"its stream {stream.name!r} ends at"
+        end_s = stream.t0_s + stream.n_samples / stream.rate_hz
+        lengths[ends_at] = max(end_s, lengths.get(ends_at, 0.0))
     known = {what: length for what, length in lengths.items() if not math.isnan(length)}
     longest = max(known.values(), default=0.0)
     if any(length < longest * (1 - _TOLERANCE) for length in known.values()):
         told = ", ".join(f"{what} {length:.3f} s" for what, length in known.items())
         found.append(f"durations differ: {told}")
-    return found
+    return [*found, *_unwritten(recording)]
+
+
+def _unwritten(recording: CmcrFile) -> Iterator[str]:
+    for stream in recording.analog:
+        for row, label in enumerate(stream.labels):
+            missing_s = stream.zeros_at_end(row) / stream.rate_hz
+            if missing_s:
+                end_s = stream.t0_s + stream.n_samples / stream.rate_hz
+                yield (
+                    f"row {row} ({label!r}) of stream {stream.name!r} in {recording.path.name} is "
+                    f"nothing but 0 from {end_s - missing_s:.3f} s to its end at {end_s:.3f} s, as "
+                    "it is nowhere before: a part of the file is missing, copy it again and "
+                    "compare checksums"
+                )

@@ -6,23 +6,15 @@ damaged file; then the child does, and here it becomes one error that names the 
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
-import sys
-import tempfile
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final
 
 from hdmea.errors import FileMissingError, ParameterError, RecordingFileError
+from hdmea.mcs.child import default_deadline_s, run_child
 
 _MODULE: Final = "hdmea.mcs.vendor"
-_TAIL_BYTES: Final = 4096
-_LEAST_DEADLINE_S: Final = 60.0
-_SLOW_BYTES_PER_S: Final = 20e6
 _ADVICE: Final = (
     "The file is damaged or of a kind that is not known yet: copy it again from its source, or "
     "save it anew in CMOS-MEA-Tools"
@@ -63,7 +55,7 @@ def probe_pair(
         The files; either may be None.
     deadline_s
         After this time the files count as unreadable. By default a minute, and more for a large
-        ``.cmtr``, of which all peaks are read, twice: see `default_deadline_s`.
+        ``.cmtr``, of which all peaks are read, twice: see `hdmea.mcs.child.default_deadline_s`.
 
     Raises
     ------
@@ -100,34 +92,10 @@ def probe_pair(
     )
 
 
-def default_deadline_s(cmtr_bytes: int) -> float:
-    """Time that a check may take: a minute, and the time to read the sorted file slowly.
-
-    Examples
-    --------
-    >>> default_deadline_s(2_000_000_000)
-    160.0
-    """
-    return _LEAST_DEADLINE_S + cmtr_bytes / _SLOW_BYTES_PER_S
-
-
 def _views(given: dict[str, Path], deadline_s: float) -> dict[Path, dict[str, Any]]:
     """Run the child and collect what it saw of each file."""
-    # -P: a module lying in the working directory must not be taken for one of ours.
-    command = [sys.executable, "-P", "-W", "ignore", "-m", _MODULE]
-    for kind, path in given.items():
-        command += [f"--{kind}={path}"]
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        try:
-            code = subprocess.run(
-                command, stdin=subprocess.DEVNULL, stdout=out, stderr=err,
-                timeout=deadline_s, env=_environment(), check=False,
-            ).returncode  # fmt: skip
-            problem = _exit_problem(code, err)
-        except subprocess.TimeoutExpired:
-            problem = f"it was not read within {deadline_s:.3g} s"
-        out.seek(0)
-        said = [json.loads(line) for line in out if line.endswith(b"\n")]
+    arguments = [f"--{kind}={path}" for kind, path in given.items()]
+    said, problem = run_child(_MODULE, arguments, deadline_s)
     for line in said:
         if "refused" in line:
             raise RecordingFileError(line["refused"])
@@ -138,30 +106,6 @@ def _views(given: dict[str, Path], deadline_s: float) -> dict[Path, dict[str, An
             raise RecordingFileError(f"{names}: the check itself could not start: {problem}")
         raise RecordingFileError(f"{begun[-1]}: the probe of it failed: {problem}. {_ADVICE}")
     return {Path(line["file"]): line for line in said if "file" in line}
-
-
-def _environment() -> dict[str, str]:
-    """Let the child find this very package, read without locks and load no foreign filters."""
-    environment = dict(os.environ)
-    environment.pop("HDF5_EXT_PREFIX", None)
-    environment["HDF5_USE_FILE_LOCKING"] = "FALSE"
-    environment["HDF5_PLUGIN_PRELOAD"] = "::"  # HDF5's word for: no plugins
-    here = str(Path(__file__).parents[2])
-    environment["PYTHONPATH"] = os.pathsep.join(
-        [here, *filter(None, [environment.get("PYTHONPATH")])]
-    )
-    return environment
-
-
-def _exit_problem(code: int, err: IO[bytes]) -> str:
-    if code == 0:
-        return ""
-    if code < 0:
-        return f"it crashed (signal {-code}: {signal.strsignal(-code)})"
-    size = err.seek(0, os.SEEK_END)
-    err.seek(max(0, size - _TAIL_BYTES))
-    lines = err.read().decode(errors="replace").strip().splitlines()
-    return lines[-1][:500] if lines else f"it ended with code {code}"
 
 
 def _compare(path: Path, ours: dict[str, Any], vendor: dict[str, Any]) -> None:

@@ -101,6 +101,16 @@ def require_hdf5(path: Path, needed: str) -> None:
     needed
         What is looked for, for who gave something else.
     """
+    require_regular(path, needed)
+    with reading(path):
+        with path.open("rb") as file:
+            signature = file.read(len(_SIGNATURE))
+        if signature != _SIGNATURE:
+            raise RecordingFileError(f"{path} {_no_signature(signature)}; {needed} is needed")
+
+
+def require_regular(path: Path, needed: str) -> None:
+    """Make sure that a path is that of a regular file; raises as `open_hdf5` does."""
     try:
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -112,11 +122,14 @@ def require_hdf5(path: Path, needed: str) -> None:
     if not stat.S_ISREG(mode):
         kind = _KINDS.get(stat.S_IFMT(mode), "no regular file")
         raise RecordingFileError(f"{path} is {kind}; {needed} is needed")
-    with reading(path):
-        with path.open("rb") as file:
-            signature = file.read(len(_SIGNATURE))
-        if signature != _SIGNATURE:
-            raise RecordingFileError(f"{path} is not an HDF5 file; {needed} is needed")
+
+
+def _no_signature(begins: bytes) -> str:
+    if not begins:
+        return "is empty (0 bytes): it was never written, or its copy was not finished"
+    if not any(begins):
+        return "begins with zeros: its copy was not finished, or the disk is damaged"
+    return "is not an HDF5 file"
 
 
 def open_recording(path: Path) -> h5py.File:

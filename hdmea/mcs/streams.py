@@ -64,6 +64,27 @@ class AnalogStream:
             values: Integers = self._data[channel, start:stop]
         return values
 
+    def zeros_at_end(self, channel: int) -> int:
+        """Count the samples at a channel's end that were never written, 0 if there are none.
+
+        These are a second or more of nothing but 0, where before them 0 is rare: what remains in a
+        file that was not written or copied to its end. A row that rests at 0 is no such thing.
+        """
+        least = max(1, round(self.rate_hz))
+        stop = self.n_samples
+        while stop > 0:
+            block = self.block(channel, max(0, stop - least), stop)
+            written = np.flatnonzero(block)
+            if written.size:
+                stop -= block.size - 1 - int(written[-1])
+                break
+            stop -= block.size
+        if self.n_samples - stop < least:
+            return 0
+        before = self.block(channel, max(0, stop - 10 * least), stop)
+        rare = before.size > 0 and np.count_nonzero(before == 0) < before.size / 100
+        return self.n_samples - stop if rare else 0
+
     def blocks(self, channel: int, size: int = 2**20) -> Iterator[Integers]:
         """Read a channel in successive blocks of at most ``size`` samples."""
         for start in range(0, self.n_samples, size):

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import resource
 import sys
 from pathlib import Path
 from typing import Any, Final, TextIO
@@ -20,6 +19,7 @@ import h5py
 import numpy as np
 
 from hdmea.errors import HdmeaError, RecordingFileError
+from hdmea.mcs.child import limit_this_process
 from hdmea.mcs.cmcr import open_cmcr
 from hdmea.mcs.cmtr import acquisition_link, read_cmtr
 from hdmea.mcs.safe_h5 import open_recording
@@ -173,9 +173,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--cmcr", type=Path)
     parser.add_argument("--cmtr", type=Path)
     files = vars(parser.parse_args(argv))
-    # A crash leaves no core file, and endless complaints do not fill the disk.
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (MAX_OUTPUT_BYTES, MAX_OUTPUT_BYTES))
+    limit_this_process(MAX_OUTPUT_BYTES)
     out = sys.stdout
     # The vendor's reader prints to stdout, which is ours to report on.
     with contextlib.redirect_stdout(sys.stderr):

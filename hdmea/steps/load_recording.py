@@ -19,8 +19,11 @@ from hdmea.stimulus.clock_params import FrameClockParams
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hdmea.mcs import Sorting
+    from hdmea.mcs import RecordingInfo, Sorting
 
+
+_LAST_KNOWN_VERSION = 2
+"""Of the files' format, as far as the vendor's own tools read it."""
 
 _RESERVED = frozenset(
     f"units/{name}" for name in ("recording", "x_um", "y_um", "included", "exclusion_reason")
@@ -47,7 +50,8 @@ class LoadRecordingParameters(StepParameters):
     )
     pair_check: Literal["error", "warn"] = Field(
         default="error",
-        description="what to do when the .cmtr says that it belongs to another .cmcr",
+        description="what to do when the .cmtr says that it belongs to another .cmcr, or the "
+        ".cmcr ends before its time",
         json_schema_extra=HARMLESS,
     )
 
@@ -106,13 +110,14 @@ def _load(
     sorting = read_cmtr(cmtr_path) if cmtr_path is not None else None
     if cmcr_path is not None:
         with open_cmcr(cmcr_path) as cmcr:
-            if sorting is not None:
-                _check_pair(session, check_pair(sorting, cmcr), parameters.pair_check)
+            _check_pair(session, check_pair(sorting, cmcr), parameters.pair_check)
+            _check_version(session, cmcr_path.name, cmcr.info)
             variables |= _recording(cmcr.info)
             variables |= light_reference(
                 session, cmcr, parameters.frame_clock, given, cmcr.info.duration_s
             )
     if sorting is not None:
+        _check_version(session, sorting.path.name, sorting.info)
         if cmcr_path is None:
             variables |= _recording(sorting.info)
             variables |= light_reference(
@@ -124,14 +129,26 @@ def _load(
 
 def _check_pair(session: PipelineSession, disagreements: list[str], mode: str) -> None:
     if disagreements and mode == "error":
+        said = "; ".join(disagreements)
+        files = (
+            f"{session.cmcr_path} contradicts itself"
+            if session.cmtr_path is None
+            else f"{session.cmtr_path} and {session.cmcr_path} are not a pair"
+        )
         raise RecordingFileError(
-            f"{session.cmtr_path} and {session.cmcr_path} are not a pair: "
-            f"{'; '.join(disagreements)}. "
-            "Give the files that belong together, or, if they really do, accept it: "
-            "pair_check='warn' (recordings.tsv: column pair_check, cell warn)"
+            f"{files}: {said}. Give whole files that belong together, or, if these are the right "
+            "ones, accept it: pair_check='warn' (recordings.tsv: column pair_check, cell warn)"
         )
     for disagreement in disagreements:
         session.warn(f"pair check: {disagreement}")
+
+
+def _check_version(session: PipelineSession, name: str, info: RecordingInfo) -> None:
+    if info.file_version > _LAST_KNOWN_VERSION:
+        session.warn(
+            f"{name} has FileVersion {info.file_version}, but 1 and {_LAST_KNOWN_VERSION} are "
+            "known here: compare numbers of units and spikes with what CMOS-MEA-Tools shows"
+        )
 
 
 def _sources(paths: dict[str, Path | None], digests: dict[str, Any]) -> Variables:

@@ -1,0 +1,88 @@
+"""Running one of our modules in a child process with a deadline, to look at unknown files.
+
+HDF5 itself crashes or hangs on some damaged files; then the child does, and what remains is what
+it had said until then and a line about how it ended.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Any, Final
+
+_TAIL_BYTES: Final = 4096
+_LEAST_DEADLINE_S: Final = 60.0
+_SLOW_BYTES_PER_S: Final = 20e6
+
+
+def run_child(
+    module: str, arguments: Sequence[str], deadline_s: float
+) -> tuple[list[dict[str, Any]], str]:
+    """Run ``python -m module arguments`` and collect the JSON objects it writes, one a line.
+
+    Returns
+    -------
+    tuple
+        The objects, and how the child failed in a few words; empty if it did not.
+    """
+    # -P: a module lying in the working directory must not be taken for one of ours.
+    command = [sys.executable, "-P", "-W", "ignore", "-m", module, *arguments]
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        try:
+            code = subprocess.run(
+                command, stdin=subprocess.DEVNULL, stdout=out, stderr=err,
+                timeout=deadline_s, env=_environment(), check=False,
+            ).returncode  # fmt: skip
+            problem = _exit_problem(code, err)
+        except subprocess.TimeoutExpired:
+            problem = f"it was not read within {deadline_s:.3g} s"
+        out.seek(0)
+        return [json.loads(line) for line in out if line.endswith(b"\n")], problem
+
+
+def default_deadline_s(cmtr_bytes: int) -> float:
+    """Time that a look may take: a minute, and the time to read the sorted file slowly.
+
+    Examples
+    --------
+    >>> default_deadline_s(2_000_000_000)
+    160.0
+    """
+    return _LEAST_DEADLINE_S + cmtr_bytes / _SLOW_BYTES_PER_S
+
+
+def limit_this_process(output_bytes: int) -> None:
+    """For the child: a crash leaves no core file, and endless output does not fill the disk."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (output_bytes, output_bytes))
+
+
+def _environment() -> dict[str, str]:
+    """Let the child find this very package, read without locks and load no foreign filters."""
+    environment = dict(os.environ)
+    environment.pop("HDF5_EXT_PREFIX", None)
+    environment["HDF5_USE_FILE_LOCKING"] = "FALSE"
+    environment["HDF5_PLUGIN_PRELOAD"] = "::"  # HDF5's word for: no plugins
+    here = str(Path(__file__).parents[2])
+    environment["PYTHONPATH"] = os.pathsep.join(
+        [here, *filter(None, [environment.get("PYTHONPATH")])]
+    )
+    return environment
+
+
+def _exit_problem(code: int, err: IO[bytes]) -> str:
+    if code == 0:
+        return ""
+    if code < 0:
+        return f"it crashed (signal {-code}: {signal.strsignal(-code)})"
+    size = err.seek(0, os.SEEK_END)
+    err.seek(max(0, size - _TAIL_BYTES))
+    lines = err.read().decode(errors="replace").strip().splitlines()
+    return lines[-1][:500] if lines else f"it ended with code {code}"
