@@ -274,7 +274,7 @@ def test_a_clock_with_dropped_pulses_is_told_as_one() -> None:
         (one,) = compare(session, altered(session, {clock: kept})).recordings[0].differences
         assert (one.what, one.kind) == (clock, "length")
         assert one.said.endswith(words)
-        assert f"4096 frame in A and {kept.size} frame in B" in one.said
+        assert one.said.startswith(f"frame: 4096 in A, {kept.size} in B; ")
 
 
 def test_what_one_side_lacks_and_what_is_pending_is_told() -> None:
@@ -290,7 +290,7 @@ def test_what_one_side_lacks_and_what_is_pending_is_told() -> None:
     psth = "features/on_off/psth_hz"
     longer = altered(other_axes, {psth: np.zeros((4, 9), np.float32)})
     assert table(other_axes, longer).loc[psth, "said"] == (
-        "4 unit x 8 bin in A and 4 unit x 9 bin in B; values are not compared"
+        "unit x bin: 4 x 8 in A, 4 x 9 in B; values are not compared"
     )
 
 
@@ -598,6 +598,11 @@ def test_what_cannot_be_compared_is_an_error(
     with pytest.raises(MissingDataError, match="nothing in common"):
         compare(hand_session(leave_out=["recording", "stimulus", "sta", "features"]),
                 hand_session(leave_out=["units", "sta", "features", "recording"]))  # fmt: skip
+    empty = tmp_path / "empty.csv"
+    empty.write_text("recording,unit_id\n")
+    with pytest.raises(MissingDataError, match="has a recording"):
+        compare(empty, empty)
+    assert compare(units, empty).only_a == ("retina_1",)
     assert main(["compare", str(saved), str(saved), "--rtol", "-1"]) == 2
     with pytest.raises(SystemExit) as leaving:
         main(["compare", str(saved), str(saved), "--rtol", "much"])

@@ -172,8 +172,8 @@ def test_an_sta_of_another_shape_is_told_with_the_reason(
     old.stas[noise] = {n: sta[-30:] for n, sta in old.stas[noise].items()}
     found = compared(ours, old, tmp_path)
     assert only(found).said == (
-        "12 unit x 60 lag x 15 y x 15 x in A and 12 unit x 30 lag x 15 y x 15 x in B; values are "
-        "not compared"
+        "unit x lag x y x x: 12 x 60 x 15 x 15 in A, 12 x 30 x 15 x 15 in B; values are not "
+        "compared"
     )
     assert any("over 60 frames by default" in note for note in found.notes)
     old.stas = {"another_movie": old.stas[noise]}

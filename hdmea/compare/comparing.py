@@ -15,7 +15,7 @@ from hdmea.compare.recordings import Tolerances, compare_sides
 from hdmea.compare.result import Comparison
 from hdmea.compare.sides import Side
 from hdmea.compare.table_side import table_sides
-from hdmea.errors import HdmeaError, ParameterError
+from hdmea.errors import HdmeaError, MissingDataError, ParameterError
 from hdmea.session import PipelineSession
 from hdmea.store.atomic import require_file
 from hdmea.store.describe import is_session_file
@@ -78,7 +78,7 @@ def compare(
         If one of two files is damaged or of another kind. In folders it becomes part of the
         result, as ``failed``.
     MissingDataError
-        If the two have nothing in common.
+        If the two have nothing in common, or both are tables without a recording.
 
     Examples
     --------
@@ -100,6 +100,8 @@ def compare(
         (open_a,), (open_b,) = place_a.openers.values(), place_b.openers.values()
         with open_a() as side_a, open_b() as side_b:
             return Comparison((compare_sides(side_a, side_b, tolerances),))
+    if not (place_a.openers or place_b.openers or place_a.failed or place_b.failed):
+        raise MissingDataError(f"neither {place_a.words} nor {place_b.words} has a recording")
     failed = {**place_a.failed, **place_b.failed}
     found = []
     for name in place_a.openers:

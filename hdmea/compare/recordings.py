@@ -230,8 +230,10 @@ class _Comparing:
         return EXACT if exactly else within
 
     def _lengths(self, path: str, one: Variable, other: Variable) -> Difference:
-        shapes = " and ".join(f"{_by_dims(v)} in {side}" for side, v in (("A", one), ("B", other)))
-        said = f"{shapes}; values are not compared"
+        said = (
+            f"{' x '.join(one.dims)}: {_shape(one)} in A, {_shape(other)} in B; values are not "
+            "compared"
+        )
         if path == "stimulus/frame_times":
             said += self._dropped(one.values, other.values)
         return Difference(path, "length", said=said)
@@ -328,10 +330,8 @@ def _quoted(text: str) -> str:
     return text or "(empty)"
 
 
-def _by_dims(variable: Variable) -> str:
-    return " x ".join(
-        f"{length} {axis}" for length, axis in zip(variable.data.shape, variable.dims, strict=True)
-    )
+def _shape(variable: Variable) -> str:
+    return " x ".join(map(str, variable.data.shape))
 
 
 def _meaning(variable: Variable) -> str:
