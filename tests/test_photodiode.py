@@ -62,6 +62,7 @@ def decision(
     delay_s: float = 0.0,
     tau_s: float = 0.0005,
     hum: float = 0.0,
+    hum_hz: float = 100.0,
     seed: int = 0,
 ) -> str:
     """What is decided about an interval of `n_frames` whose truth is known."""
@@ -88,7 +89,7 @@ def decision(
     since = times - np.r_[0.0, onsets][at]
     light = target[at] + (begin[at] - target[at]) * np.exp(-since / tau_s)
     light = WHITE * light + noise * rng.standard_normal(times.size)
-    light += hum * np.sin(2 * np.pi * 100 * times + seed)
+    light += hum * np.sin(2 * np.pi * hum_hz * times + seed)
     means = light[: times.size // 2 * 2].reshape(-1, 2).mean(axis=1).astype(np.float32)
     pulses = starts[has_pulse]
     return decide(
@@ -107,8 +108,10 @@ def decision(
         {"delay_s": 0.026},
         {"delay_s": -0.002},
         {"tau_s": 0.003},
-        {"tau_s": 0.010, "delay_s": 0.005},
+        {"tau_s": 0.006, "delay_s": 0.005},
         {"hum": 50_000.0},
+        {"hum": 3000.0, "hum_hz": 90.0},
+        {"hum": 50_000.0, "hum_hz": 10.0},
     ],
     ids=str,
 )

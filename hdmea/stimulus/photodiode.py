@@ -21,7 +21,10 @@ Decision = Literal["held", "missed", "undecided"]
 
 _AROUND_S = 2.0  # of light on each side of an interval that is looked at
 _LEAST_FRAMES = 60  # from which the noise of the photodiode is estimated
-_NOISE = 6.0  # a change is this many times the noise; see `_Changes`
+_THIRDS = ((0.4, 0.53), (0.53, 0.67), (0.67, 0.8))  # of the light of a frame, settled
+_IN_GENERAL, _HERE = 2.5, 5.0  # times what light moves within a frame: a change; see `_changes`
+_LATE = 0.1  # part of a change that may come one frame late
+_CLEAR = 5.0  # times the other borders' are changes that have a rhythm
 _CERTAIN = 20.0  # "every frame changes" means by this many times what a change is
 _LEAST_CERTAIN = 100  # so many changes in a row without exception make one an exception
 _LONGEST_DELAY = 2  # frames by which the light may come after its pulse
@@ -187,7 +190,7 @@ def decide(
         return "undecided"
     if changes.changed[zone].all():
         return "missed"
-    rhythm = _rhythm(np.flatnonzero(changes.changed) - first, n)
+    rhythm = _rhythm(np.flatnonzero(changes.changed) - first, n) if changes.clear else "undecided"
     return rhythm if rhythm != "undecided" else _stillness(changes, zone, n)
 
 
@@ -201,31 +204,39 @@ class _Changes:
     size: Float64
     changed: Bool
 
+    @property
+    def clear(self) -> bool:
+        """Whether changes stand out from what is none: else a rhythm may be that of a hum."""
+        if not self.changed.any() or self.changed.all():
+            return False
+        others = float(np.quantile(self.size[~self.changed], 0.9))
+        return float(np.median(self.size[self.changed])) > _CLEAR * others
+
 
 def _changes(photodiode: Photodiode, starts: Float64, frame_s: float) -> _Changes:
     """Compare the settled light of successive frames.
 
-    What counts as a change is six times the noise. The noise is the robust spread (MAD) of the
-    difference between the two halves of the settled light of one and the same frame, which also
-    hum and unsettled light make larger; for white noise it is 1.4 times that of the changes.
+    An image stands still, whatever else moves the light: noise, hum, a drift, a slow photodiode.
+    So a change must exceed both what the light moves within the frames in general, and five times
+    what it moves within the two frames next to it: from one frame to the next a steady drift makes
+    less. And it must exceed a tenth of the change before, of which a slow display may bring a
+    part one frame late. How much the light moves within a frame is the range of three means of its
+    settled part; for white noise, 2.5 times its 90th percentile is 9 standard deviations of a
+    change.
     """
     begin = starts + _phase(photodiode, starts, frame_s) * frame_s
-    early, late = (
-        photodiode.means(begin + a * frame_s, begin + (a + 0.2) * frame_s) for a in (0.4, 0.6)
+    thirds = np.stack(
+        [photodiode.means(begin + a * frame_s, begin + b * frame_s) for a, b in _THIRDS]
     )
-    within = late - early
-    within -= np.median(within)
-    light = (early + late) / 2
-    change = np.diff(light)
-    noise = 1.4826 * float(np.median(np.abs(within)))
-    threshold = max(_NOISE * noise, 1e-6 * float(np.abs(light).max()), np.finfo(float).tiny)
-    # A slow photodiode brings a part of a change one frame late. That is no new image: how large
-    # it may be is seen in how much the light still moves within the frame after a change.
-    power = float((change**2).sum())
-    slow = abs(float((within[1:] * change).sum())) / power if power else 0.0
-    late_part = (0.05 + 4 * slow) * np.abs(np.r_[0.0, change[:-1]])
-    size = np.abs(change) / threshold
-    return _Changes(size, (size > 1) & (np.abs(change) > late_part))
+    # A display whose light pulses within every frame does the same in all of them.
+    within = np.ptp(thirds - np.median(thirds - thirds.mean(axis=0), axis=1, keepdims=True), axis=0)
+    light = thirds.mean(axis=0)
+    change = np.abs(np.diff(light))
+    rounding = 1e-6 * float(np.abs(light).max())
+    threshold = max(_IN_GENERAL * float(np.quantile(within, 0.9)), rounding, np.finfo(float).tiny)
+    here = _HERE * np.maximum(within[:-1], within[1:])
+    late = _LATE * np.r_[0.0, change[:-1]]
+    return _Changes(change / threshold, change > np.maximum(np.maximum(threshold, here), late))
 
 
 def _phase(photodiode: Photodiode, starts: Float64, frame_s: float) -> float:
