@@ -12,7 +12,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict
 
 from hdmea import pipeline
-from hdmea.errors import OutputExistsError, ParameterError
+from hdmea.errors import OutputExistsError, ParameterError, StimulusError
 from hdmea.features.declaration import Feature, Output
 from hdmea.features.registry import FEATURES
 from hdmea.pipeline import (
@@ -135,6 +135,36 @@ def test_an_exception_in_the_units_fails_the_step_and_is_not_met_again(
     section_spike_times(session=session)
     with pytest.raises(ZeroDivisionError):
         extract_features(features=["late"], session=session)
+
+
+def test_a_stimulus_that_was_not_shown_is_an_error_only_where_it_is_required(
+    files: dict[str, Path], places: dict[str, Path], tmp_path: Path
+) -> None:
+    stimuli = tmp_path / "stimuli"
+    shutil.copytree(places["stimuli_dir"], stimuli)
+    (stimuli / "playlist.csv").write_text(
+        "playlist_name,movie_names\nbars,\"['tiny_moving_bar_d8_1x']\"\n"
+    )
+    shown: dict[str, Any] = {
+        "playlist_name": "bars",
+        "stimuli_dir": stimuli,
+        "alignment": "warn",
+    }
+    session = PipelineSession.load(files["loaded"])
+    extract_features(features=["on_off"], session=session)
+    with pytest.raises(StimulusError, match="asks for step, which was not shown; shown were: mov"):
+        add_section_time(**shown, require_stimuli=["moving_bar", "step"], session=session)
+    assert session.completed_steps == {"load_recording"}
+    add_section_time(**shown, require_stimuli=["moving_bar"], session=session)
+    assert set(session.features["on_off"]["on_off_index_reason"]) == {"stimulus_not_played"}
+    assert "extract_features" in session.completed_steps
+    assert any("feature on_off is not applicable" in warning for warning in session.warnings)
+    digest = session.content_digest
+    with pytest.raises(StimulusError, match="asks for chirp"):  # also of sections that are there
+        add_section_time(**shown, require_stimuli=["chirp"], session=session)
+    assert session.content_digest == digest
+    with pytest.raises(ParameterError, match="require_stimuli"):
+        add_section_time(**shown, require_stimuli=["dots"], session=session)
 
 
 # -- session ---------------------------------------------------------------------------------------

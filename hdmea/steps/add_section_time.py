@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Literal
 
 from pydantic import Field
 
-from hdmea.errors import HdmeaError, ParameterError
+from hdmea.arrays import Variables
+from hdmea.errors import HdmeaError, ParameterError, StimulusError
 from hdmea.session import PipelineSession
 from hdmea.steps.library import stimulus_library
 from hdmea.steps.light_sections import accept_onsets, onset_sections
 from hdmea.steps.playlist_sections import PlaylistShown
 from hdmea.steps.step import HARMLESS, Step, StepParameters, Task
 from hdmea.stimulus.light_onsets import LightOnsets
+from hdmea.stimulus.movie import Kind
 
 
 class AddSectionTimeParameters(StepParameters):
@@ -49,6 +51,12 @@ class AddSectionTimeParameters(StepParameters):
         default=None,
         description="instead of a playlist: a stimulus whose trials begin where the light goes on",
     )
+    require_stimuli: tuple[Kind, ...] = Field(
+        default=(),
+        description="kinds of stimulus that must have been shown; without them features of that "
+        "kind are not applicable, which is no error",
+        json_schema_extra=HARMLESS,
+    )
 
 
 def _tasks(session: PipelineSession, parameters: AddSectionTimeParameters) -> Iterable[Task]:
@@ -59,7 +67,9 @@ def _tasks(session: PipelineSession, parameters: AddSectionTimeParameters) -> It
         yield Task(
             name="add_section_time",
             compute=lambda: onset_sections(session, onsets),
-            accept=lambda variables: accept_onsets(variables, onsets),
+            accept=_all_shown(
+                session, parameters, lambda variables: accept_onsets(variables, onsets)
+            ),
             parameters={"light_onsets": onsets.model_dump(mode="json", exclude={"n_expected"})},
             parents=("load_recording",),
         )
@@ -70,7 +80,7 @@ def _tasks(session: PipelineSession, parameters: AddSectionTimeParameters) -> It
     yield Task(
         name="add_section_time",
         compute=lambda: {**shown.variables(), **geometry.variables()},
-        accept=shown.accept,
+        accept=_all_shown(session, parameters, shown.accept),
         # the name of a playlist does not say what is in it, and in which order
         parameters=parameters.affecting()
         | {"movies": [movie.name for movie in shown.movies]}
@@ -79,6 +89,26 @@ def _tasks(session: PipelineSession, parameters: AddSectionTimeParameters) -> It
         inputs={f"movie:{movie.name}": movie.digest() for movie in shown.movies}
         | {"geometry": geometry.digest()},
     )
+
+
+def _all_shown(
+    session: PipelineSession,
+    parameters: AddSectionTimeParameters,
+    accept: Callable[[Variables], None],
+) -> Callable[[Variables], None]:
+    """Judge sections, and whether every kind of stimulus that is required was shown."""
+
+    def judge(variables: Variables) -> None:
+        accept(variables)
+        shown = list(dict.fromkeys(map(str, variables["stimulus/sections/kind"].values)))
+        missing = [kind for kind in parameters.require_stimuli if kind not in shown]
+        if missing:
+            raise StimulusError(
+                f"{session.dataset_id}: require_stimuli asks for {', '.join(missing)}, which was "
+                f"not shown; shown were: {', '.join(shown) or 'none'}"
+            )
+
+    return judge
 
 
 def _which_of_both(session: PipelineSession, parameters: AddSectionTimeParameters) -> str:
