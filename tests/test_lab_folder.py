@@ -127,7 +127,7 @@ def test_a_recording_that_went_wrong_fails_alone_and_is_mended_by_a_cell(project
     }
     listed(project, mended)
     said = project.run("results/units.csv")
-    assert f"{WHOLE} and {TWIN} are the same recording, Ableitung 7 (rechts)-.cmtr" in said
+    assert f"{WHOLE}, {TWIN} are the same recording, Ableitung 7 (rechts)-.cmtr" in said
     everyone = (WHOLE, STOPPED, SORTED, TWIN)
     assert [name for name in everyone if f"\n{name}: 3 units; " not in said] == []
     assert f" {WHOLE} process_recording: started" not in said

@@ -145,7 +145,7 @@ def test_a_recording_under_two_names_is_told_of(tmp_path: Path) -> None:
         "other_sorting\ta.cmcr\tb.cmtr\tp",
     )
     (said,) = same_files(found)
-    assert said.startswith("one and two are the same recording, a.cmtr, under 2 names")
+    assert said.startswith("one, two are the same recording, a.cmtr, under 2 names")
 
 
 # -- parameters that are a recording's own --------------------------------------------------------

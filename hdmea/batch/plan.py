@@ -11,7 +11,7 @@ from typing import Any
 
 from hdmea.batch.columns import file_digests, without_paths
 from hdmea.batch.config import WorkflowConfig
-from hdmea.batch.recordings import Recording, require_files
+from hdmea.batch.recordings import Recording, few, require_files
 from hdmea.errors import FileMissingError, HdmeaError, ParameterError
 from hdmea.features.registry import FEATURES
 from hdmea.steps.extract_features import BROUGHT_BY
@@ -164,7 +164,7 @@ def _playlist_problems(config: WorkflowConfig, recordings: Mapping[str, Recordin
             users.setdefault(recording.playlist, []).append(recording.name)
     problems: list[str] = []
     for playlist, names in users.items():
-        whose = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+        whose = few(names)
         try:
             movies = StimulusLibrary(config.stimuli).playlist(playlist)
         except HdmeaError as error:

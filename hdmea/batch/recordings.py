@@ -27,7 +27,7 @@ from hdmea.steps.registry import STEPS
 from hdmea.steps.step import StepParameters
 from hdmea.validation import problems, unknown
 
-_MOST_LINES = 5
+_SHOWN = 5
 
 
 def _no_braces(path: str) -> str:
@@ -183,7 +183,7 @@ def same_files(recordings: Mapping[str, Recording]) -> list[str]:
         path = Path(recording.files.get("cmtr", recording.files.get("cmcr", ""))).resolve()
         users[path].append(recording.name)
     return [
-        f"{' and '.join(names)} are the same recording, {path.name}, under {len(names)} names: "
+        f"{few(names)} are the same recording, {path.name}, under {len(names)} names: "
         "a table of all units has its units as often"
         for path, names in users.items()
         if len(names) > 1
@@ -239,10 +239,20 @@ def _wrong_paths(files: Mapping[str, str]) -> Iterator[str]:
             yield f"column {name}: {error}"
 
 
+def few(names: Sequence[object]) -> str:
+    """The first few of many names.
+
+    Examples
+    --------
+    >>> few(range(8))
+    '0, 1, 2, 3, 4 and 3 more'
+    """
+    more = len(names) - _SHOWN
+    return ", ".join(map(str, names[:_SHOWN])) + (f" and {more} more" if more > 0 else "")
+
+
 def _lines(numbers: Sequence[int]) -> str:
-    said = ", ".join(map(str, numbers[:_MOST_LINES]))
-    more = len(numbers) - _MOST_LINES
-    return f"line{'s' if numbers[1:] else ''} {said}" + (f" and {more} more" if more > 0 else "")
+    return f"line{'s' if numbers[1:] else ''} {few(numbers)}"
 
 
 def _rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, str]]]:
