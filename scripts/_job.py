@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from hdmea.batch import HdmeaError
+from hdmea.batch import HdmeaError, cells_in
 
 
 @contextmanager
@@ -41,7 +41,9 @@ def job() -> Iterator[Any]:
     try:
         yield snakemake
     except HdmeaError as error:
-        log.error("ERROR %s", error)  # what is wrong is said; how it was found is noise
+        # What is wrong is said; how it was found is noise.
+        cells = [f"\n  in recordings.tsv: {cell}" for cell in cells_in(str(error))]
+        log.error("ERROR %s", "".join([str(error), *cells]))
         sys.exit(1)
     except KeyboardInterrupt:
         log.error("ERROR interrupted")

@@ -29,7 +29,7 @@ ROWS = {
     STOPPED: f"{RAW}/abgebrochen.cmcr\t{RAW}/abgebrochen-.cmtr\ttiny",
     SORTED: f"\t{RAW}/nur sortiert-.cmtr\ttiny",
 }
-COLUMNS = ("frame_clock.source", "frame_clock.csv", "frame_clock.row")
+COLUMNS = ("playlist_truncated", "frame_clock.source", "frame_clock.csv", "frame_clock.row")
 TIMES = "Zeiten der Bilder.csv"
 
 
@@ -85,7 +85,7 @@ def test_what_is_not_there_is_listed_before_anything_runs(project: Project) -> N
             **ROWS,
             "2024-04-07": f"{RAW}/vergessen.cmcr\t{RAW}/vergessen-.cmtr\ttiny",
             "0042": f"{RAW}/abgebrochen.cmcr\t{RAW}/abgebrochen-.cmtr\talle Filme",
-            SORTED: f"{ROWS[SORTED]}\tcsv\tverlegt.csv",
+            SORTED: f"{ROWS[SORTED]}\t\tcsv\tverlegt.csv",
         },
     )
     said = project.run(code=1)
@@ -109,7 +109,7 @@ def test_a_recording_that_went_wrong_fails_alone_and_is_mended_by_a_cell(project
     assert "\nresults/units.csv has 1 of 3 recordings\n" in said
     assert recordings_in(results / "units.csv") == [WHOLE] * 3
     failed = {
-        STOPPED: "needs 4384 display frames",
+        STOPPED: "in recordings.tsv, column playlist_truncated: keep",
         SORTED: f"session {SORTED!r} has no frame clock",
     }
     for name, words in failed.items():
@@ -117,11 +117,12 @@ def test_a_recording_that_went_wrong_fails_alone_and_is_mended_by_a_cell(project
         assert words in line
         assert f"  read results/logs/{name}/process_recording.log" in said
         assert not (results / f"{name}.h5").exists()
+    assert "\n  in recordings.tsv: column frame_clock.source: csv, column frame_clock.csv\n" in said
 
     mended = {
         WHOLE: ROWS[WHOLE],
-        STOPPED: ROWS[STOPPED].replace("tiny", "nur Rauschen"),
-        SORTED: f"{ROWS[SORTED]}\tcsv\t{TIMES}",
+        STOPPED: f"{ROWS[STOPPED]}\tkeep",
+        SORTED: f"{ROWS[SORTED]}\t\tcsv\t{TIMES}",
         TWIN: ROWS[WHOLE],
         "# 4711": "not yet recorded",
     }
@@ -150,7 +151,7 @@ def test_a_result_that_is_out_of_date_is_not_among_those_that_are_done(project: 
             cmcr, cmtr, dataset_id=name, output_dir=project.folder / "results", probe="off"
         )
     steps = {"load_recording": STEPS["load_recording"]}
-    wrong_row = {WHOLE: f"{ROWS[WHOLE]}\t\t\t99"}
+    wrong_row = {WHOLE: f"{ROWS[WHOLE]}\t\t\t\t99"}
     listed(project, rows | wrong_row, mode="immediate", steps=steps)
     said = project.run("--forcerun", "load_recording", "--", table, code=1)
     assert "frame_clock.row is 99, but the analog stream has 2 rows" in said

@@ -94,14 +94,12 @@ def test_everything_wrong_with_the_rows_is_listed(tmp_path: Path) -> None:
         "../up\ta\tb\tp",
         "empty\t\t\tp",
         "braces\tdata/{x}.cmcr\t\tp",
-        "no_playlist\ta\tb",
     )
     begun = [
         "line 4: recording: '$(touch X)' cannot be",
         "line 5: recording: '../up' cannot be",
         "line 6: neither cmcr nor cmtr is given",
         "line 7: cmcr: 'data/{x}.cmcr' has a brace",
-        "line 8: column playlist: is required",
         "'good' is listed 2 times: lines 2, 3",
     ]
     assert len(said) == 1 + len(begun)
@@ -288,7 +286,6 @@ def test_every_wrong_cell_is_named_with_line_and_column(tmp_path: Path) -> None:
         "line 4: column alignment: Input should be 'error' or 'warn' (found 'wran')",
         "line 6: neither cmcr nor cmtr is given",
         f"line 6: column electrode_pitch_um: {number} (found '1,5'); or none",
-        "line 6: column playlist: is required",
     ]
 
 
@@ -305,7 +302,12 @@ def test_example_of_the_readme_is_a_table_that_can_be_read(tmp_path: Path) -> No
         name: [COLUMNS[c].of(one.parameters[COLUMNS[c].step]) for c in header.split("\t")[4:]]
         for name, one in found.items()
     }
-    assert shown == {"010": [1, 1, "error"], "011": [2, 1, "error"], "012": [1, 3, "warn"]}
+    assert shown == {
+        "010": ["error", 1, "analog", None],
+        "011": ["error", 2, "analog", None],
+        "012": ["keep", 1, "analog", None],
+        "013": ["error", 1, "csv", "r/013 frames.csv"],
+    }
 
 
 # -- plan -----------------------------------------------------------------------------------------
@@ -398,14 +400,26 @@ def test_what_is_missing_is_said_with_the_recordings_that_need_it(
     tiny_dataset: SimulatedDataset, tmp_path: Path
 ) -> None:
     pair = "\t".join(map(str, pair_of(tiny_dataset)))
-    rows = [f"a\t{pair}\ttiny", f"b\t{pair}\tlong", f"c\t{pair}\tlong", "d\tx\t\ttiny"]
-    config = configuration(tmp_path, *rows, stimuli=str(tiny_dataset.stimuli_path))
+    rows = [
+        f"a\t{pair}\ttiny",
+        f"b\t{pair}\tlong",
+        f"c\t{pair}\tlong",
+        "d\tx\t\ttiny",
+        f"e\t{pair}\t",
+        f"f\t{pair}\t\tflash\t2",
+        f"g\t{pair}\ttiny\tflash\t2",
+    ]
+    header = f"{FILES}\tlight_onsets.movie\tlight_onsets.duration_s"
+    config = configuration(tmp_path, *rows, header=header, stimuli=str(tiny_dataset.stimuli_path))
     with pytest.raises(ParameterError) as error:
         require_inputs(config, read_recordings(config))
     said = str(error.value)
     assert "d: cmcr x" in said
     assert "b, c: Playlist 'long' is not in" in said
+    assert "e: column playlist is empty; playlists: tiny." in said
+    assert "g: playlist and light_onsets are both given" in said
     assert "a:" not in said
+    assert "f:" not in said
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 What the workflow's rules ask; they know this room and `hdmea.pipeline`, nothing else.
 """
 
+from hdmea.batch.columns import cells_in
 from hdmea.batch.config import WorkflowConfig, read_config
 from hdmea.batch.plan import (
     Part,
@@ -21,6 +22,7 @@ __all__ = [
     "Recording",
     "WorkflowConfig",
     "all_steps",
+    "cells_in",
     "movie_digests",
     "parts_of",
     "parts_until",

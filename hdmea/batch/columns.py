@@ -8,6 +8,7 @@ models: a new one has its column by itself.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
@@ -233,6 +234,36 @@ def without_paths(step: str, values: Mapping[str, Any]) -> dict[str, Any]:
                 inner = inner.get(group) or {}
             inner.pop(last, None)
     return kept
+
+
+def cells_in(message: str) -> list[str]:
+    """The settings of a group that a message names, as cells of the table.
+
+    Examples
+    --------
+    >>> cells_in("set frame_clock: {held_at_s: [2.5, 9]}, or another frame_clock: {height: ...}.")
+    ['column frame_clock.held_at_s: 2.5, 9', 'column frame_clock.height']
+    """
+    import yaml
+
+    found = []
+    for group, text in re.findall(r"\b(\w+): (\{[^{}]+\})", message):
+        try:
+            values = yaml.safe_load(text)
+        except yaml.YAMLError:  # braces of something else
+            continue
+        cells = {f"{group}.{name}": value for name, value in values.items()}
+        if cells.keys() <= COLUMNS.keys():
+            found.append(", ".join(f"column {name}{_typed(v)}" for name, v in cells.items()))
+    return list(dict.fromkeys(found))
+
+
+def _typed(value: Any) -> str:
+    """What is typed into a cell; nothing where the message leaves it open."""
+    if value == "...":
+        return ""
+    shown = value if isinstance(value, list) else ["none" if value is None else value]
+    return f": {', '.join(map(str, shown))}"
 
 
 def column_schemas() -> dict[str, Any]:

@@ -157,12 +157,35 @@ def require_inputs(config: WorkflowConfig, recordings: Mapping[str, Recording]) 
         raise ParameterError("\n".join(problems))
 
 
+def _untold(config: WorkflowConfig, recordings: Mapping[str, Recording]) -> Iterable[str]:
+    """What is wrong where it is not clear what was shown: nothing is said, or two things are."""
+    unclear = [
+        recording
+        for recording in recordings.values()
+        if recording.shown is not None and not recording.shown.tell_what_was_shown
+    ]
+    if nothing := [recording.name for recording in unclear if recording.playlist is None]:
+        try:
+            known = ", ".join(sorted(StimulusLibrary(config.stimuli).playlist_names)) or "none"
+        except HdmeaError as error:
+            known = str(error)
+        yield (
+            f"{few(nothing)}: column playlist is empty; playlists: {known}. Where there was none, "
+            "columns light_onsets.movie and light_onsets.duration_s place sections by the light"
+        )
+    if both := [recording.name for recording in unclear if recording.playlist is not None]:
+        yield (
+            f"{few(both)}: playlist and light_onsets are both given; leave one out. Light onsets "
+            "of some recordings belong into their cells, not into the configuration"
+        )
+
+
 def _playlist_problems(config: WorkflowConfig, recordings: Mapping[str, Recording]) -> list[str]:
     users: dict[str, list[str]] = {}
     for recording in recordings.values():
         if recording.playlist is not None:
             users.setdefault(recording.playlist, []).append(recording.name)
-    problems: list[str] = []
+    problems = list(_untold(config, recordings))
     for playlist, names in users.items():
         whose = few(names)
         try:
@@ -176,6 +199,13 @@ def _playlist_problems(config: WorkflowConfig, recordings: Mapping[str, Recordin
                 for name in _movies_without_frames(config, movies)
             ]
     return problems
+
+
+def _playlists(config: WorkflowConfig) -> str:
+    try:
+        return ", ".join(sorted(StimulusLibrary(config.stimuli).playlist_names)) or "none"
+    except HdmeaError as error:
+        return str(error)
 
 
 def _movies_without_frames(config: WorkflowConfig, movies: Iterable[Movie]) -> Iterable[str]:

@@ -23,6 +23,7 @@ from hdmea.batch.columns import (
 from hdmea.batch.config import DIALECT, WorkflowConfig
 from hdmea.errors import FileMissingError, ParameterError
 from hdmea.session.identity import check_dataset_id
+from hdmea.steps.add_section_time import AddSectionTimeParameters
 from hdmea.steps.registry import STEPS
 from hdmea.steps.step import StepParameters
 from hdmea.validation import problems, unknown
@@ -92,9 +93,15 @@ class Recording:
     parameters: Mapping[str, StepParameters]
 
     @property
+    def shown(self) -> AddSectionTimeParameters | None:
+        """What the display is said to have shown; None if sections are not asked for."""
+        found = self.parameters.get("add_section_time")
+        return found if isinstance(found, AddSectionTimeParameters) else None
+
+    @property
     def playlist(self) -> str | None:
         """Name of the playlist that was shown; None if sections are not placed by one."""
-        return getattr(self.parameters.get("add_section_time"), "playlist_name", None)
+        return None if self.shown is None else self.shown.playlist_name
 
     def input_files(self, step: str) -> dict[str, str]:
         """Files that the parameters of a step name, by column."""

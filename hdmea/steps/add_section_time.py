@@ -58,9 +58,14 @@ class AddSectionTimeParameters(StepParameters):
         json_schema_extra=HARMLESS,
     )
 
+    @property
+    def tell_what_was_shown(self) -> bool:
+        """Whether there is either a playlist or light onsets, not both."""
+        return (self.playlist_name is None) != (self.light_onsets is None)
+
 
 def _tasks(session: PipelineSession, parameters: AddSectionTimeParameters) -> Iterable[Task]:
-    if (parameters.playlist_name is None) == (parameters.light_onsets is None):
+    if not parameters.tell_what_was_shown:
         raise ParameterError(_which_of_both(session, parameters))
     if parameters.light_onsets is not None:
         onsets = parameters.light_onsets

@@ -15,6 +15,7 @@ from hdmea.session import PipelineSession
 from hdmea.steps.light_reference import given_times, light_reference
 from hdmea.steps.step import HARMLESS, Step, StepParameters, Task
 from hdmea.stimulus.clock_params import FrameClockParams
+from hdmea.stimulus.remedies import setting
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -137,7 +138,7 @@ def _check_pair(session: PipelineSession, disagreements: list[str], mode: str) -
         )
         raise RecordingFileError(
             f"{files}: {said}. Give whole files that belong together, or, if these are the right "
-            "ones, accept it: pair_check='warn' (recordings.tsv: column pair_check, cell warn)"
+            f"ones, accept it: {setting('load_recording', {'pair_check': 'warn'})}"
         )
     for disagreement in disagreements:
         session.warn(f"pair check: {disagreement}")

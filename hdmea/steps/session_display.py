@@ -35,7 +35,10 @@ def no_clock_reason(session: PipelineSession) -> str:
     """Why a session has no frame clock."""
     if "stimulus/clock/missing" in session:
         return str(session.values("stimulus/clock/missing"))
-    return "it was loaded without a .cmcr file; load it with cmcr_path="
+    return (
+        "it was loaded without a .cmcr file; load it with cmcr_path= (in recordings.tsv, column "
+        "cmcr), or give frame times, frame_clock: {source: csv, csv: ...}"
+    )
 
 
 def photodiode(session: PipelineSession) -> Photodiode | None:
