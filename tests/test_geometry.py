@@ -146,6 +146,8 @@ def test_what_is_stored_says_the_same(geometry: Geometry) -> None:
     stored = {path: variable.values for path, variable in geometry.variables().items()}
     assert stored_geometry(stored.__getitem__, stored) == geometry
     assert stored_geometry(stored.__getitem__, stored).digest() == geometry.digest()
+    with pytest.raises(StimulusError, match="run add_section_time with playlist_name"):
+        stored_geometry(stored.__getitem__, ["stimulus/sections/movie"])
 
 
 def test_the_digest_depends_on_all_that_is_said() -> None:

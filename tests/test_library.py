@@ -13,7 +13,7 @@ import pytest
 from hdmea.errors import FileMissingError, StimulusError, UnknownNameError
 from hdmea.stimulus.library import StimulusLibrary
 from hdmea.stimulus.movie import TrialEvent
-from hdmea.stimulus.sections import TrialRule
+from hdmea.stimulus.sections import TrialRule, lay_out_sections
 from hdmea.stimulus.timeline import build_timeline
 
 STEP = "step_up_5s_5i_b0_3x"
@@ -150,7 +150,8 @@ def test_the_labs_bar_movie_whose_last_trial_ends_in_the_grey_is_accepted(tmp_pa
     (tmp_path / "movie_length.csv").write_text(f"movie_name,movie_length\n{name}.mov,13560\n")
     write_json(tmp_path, name, start_frame=60, trial_length_frame=4520, repeat=3)
     movie = StimulusLibrary(tmp_path).movie(name)
-    timeline = build_timeline([movie], np.arange(14000) / 60)
+    sections = lay_out_sections([(movie.name, movie.length_frames)])
+    timeline = build_timeline(sections, [movie], np.arange(14000) / 60)
     stop = {column.name: column.values for column in timeline.columns("trials")}["stop_frame"]
     assert stop.tolist() == [180 + 60 + 4520 * n for n in (1, 2, 3)]
     assert stop[-1] <= timeline.sections[0].end_frame

@@ -201,6 +201,27 @@ def test_what_concerns_the_whole_library_is_told_once(library: Path) -> None:
     assert len(report.drafts) == 0
 
 
+def test_arrays_that_are_no_movies_and_idle_patterns_are_notes(library: Path) -> None:
+    np.save(library / "mask.npy", np.zeros((4, 4)))
+    np.save(library / "spare.npy", np.repeat([0, 255, 0], 50).astype(np.uint8)[:, None, None])
+    (library / "patterns.yaml").write_text("- {pattern: brif_*, kind: step}")
+    (library / "display.yaml").write_text(
+        "movies: [{pattern: brief_s*, pitch_px: 9, offset_px: [0, 0]}, {pattern: x, pitch_px: 1}]"
+    )
+    report = check(library)
+    assert report.is_good
+    assert report.notes == [
+        "patterns.yaml: brif_* is the name of no movie",
+        "display.yaml: x is the name of no movie",
+    ]
+    assert "'mask' is not in" in movie_of(report, "mask").notes[0]
+    assert movie_of(report, "spare").notes[0] == "length MISSING in movie_length.csv"
+    assert [draft.file for draft in report.drafts] == ["spare.yaml", "movie_length.csv"]
+    for draft in report.drafts:
+        save(library, draft)
+    assert movie_of(check(library), "spare").kind == "step"
+
+
 def test_only_the_playlist_asked_for_is_judged(library: Path) -> None:
     with (library / "playlist.csv").open("a") as file:
         file.write("good,['brief_step_3x.mov']\nbad,['nowhere.mov']\n")

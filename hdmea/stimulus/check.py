@@ -18,12 +18,7 @@ from hdmea.stimulus.definition import Definition
 from hdmea.stimulus.draft import definition_draft, length_draft, merged, pattern_draft
 from hdmea.stimulus.folder import LENGTHS, PATTERNS
 from hdmea.stimulus.library import StimulusLibrary
-from hdmea.stimulus.movie import (
-    Movie,
-    mean_luminance,
-    missing_events,
-    open_frames,
-)
+from hdmea.stimulus.movie import Movie, mean_luminance, missing_events, open_frames
 from hdmea.stimulus.proposal import Proposal, Shown, propose
 from hdmea.stimulus.recorded import RecordedLight
 from hdmea.stimulus.sections import TrialRule
@@ -69,6 +64,10 @@ def check_library(
         with suppress(HdmeaError):  # said above
             names += library.listed_movies
         names = list(dict.fromkeys([*names, *with_frames]))
+        with suppress(HdmeaError):
+            report.notes += [
+                f"{entry} is the name of no movie" for entry in library.idle_patterns(names)
+            ]
     for name in names:
         _MovieChecker(library, report, name, light).run()
     report.drafts = merged(report.drafts)
@@ -136,6 +135,9 @@ class _MovieChecker:
         if not self.listed and movie.length_frames is not None:
             self._draft_length()
             movie.problems.insert(0, f"length MISSING in {LENGTHS}")
+        if not self.listed and not movie.playlists:  # a file that may be no movie at all
+            movie.notes = [*movie.problems, *movie.notes]
+            movie.problems = []
 
     def _said(self, error: HdmeaError) -> str:
         """An error's words; those of the whole library once."""

@@ -76,6 +76,8 @@ class LibraryCheck:
         Movies of each playlist that can be read.
     problems
         What is wrong with files that belong to no movie.
+    notes
+        What may be a slip in such files.
     movies
         Each movie.
     drafts
@@ -85,6 +87,7 @@ class LibraryCheck:
     folder: Path
     playlists: dict[str, tuple[str, ...]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     movies: list[MovieCheck] = field(default_factory=list)
     drafts: list[Draft] = field(default_factory=list)
 
@@ -108,7 +111,8 @@ def render_check(report: LibraryCheck) -> str:
     lines = [f"stimulus library {report.folder}"]
     for name, movies in report.playlists.items():
         lines.append(f"playlist {name}: {', '.join(movies) or 'no movie'}")
-    lines += [f"WRONG: {problem}" for problem in report.problems]
+    lines += [f"PROBLEM: {problem}" for problem in report.problems]
+    lines += [f"note: {note}" for note in report.notes]
     for movie in report.movies:
         lines += ["", *_movie_lines(movie)]
     for draft in report.drafts:

@@ -274,7 +274,10 @@ def stored_geometry(values: Callable[[str], Array], paths: Iterable[str]) -> Geo
     """
     known = set(paths)
     if f"{GROUP}/source" not in known:
-        raise StimulusError("there is no geometry of the display; run add_section_time again")
+        raise StimulusError(
+            "there is no geometry of the display, as sections were not made from a playlist: run "
+            "add_section_time with playlist_name"
+        )
 
     def of(name: str) -> Array:
         return values(f"{GROUP}/{name}")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable
+from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 
@@ -232,6 +233,24 @@ class StimulusLibrary:
                     return entry, f"{where}: {entry.pattern}"
         return None, ""
 
+    def idle_patterns(self, names: Iterable[str]) -> list[str]:
+        """Entries of ``patterns.yaml`` and ``display.yaml`` whose patterns match none of `names`.
+
+        Raises
+        ------
+        StimulusError
+            If one of these files cannot be used.
+        """
+        entries: list[tuple[str, str]] = [(PATTERNS, one.pattern) for one in self._patterns]
+        if self._display is not None:
+            entries += [(DISPLAY, one.pattern) for one in self._display.movies]
+        movies = list(names)
+        return [
+            f"{file}: {pattern}"
+            for file, pattern in entries
+            if not any(fnmatchcase(movie, pattern) for movie in movies)
+        ]
+
     def resolve(self, name: str, length: int) -> Movie:
         """One movie of a known length, whether ``movie_length.csv`` has it or not.
 
@@ -252,7 +271,7 @@ class StimulusLibrary:
                     f"Movie {name!r}: it has no trial rule. One {name}.json or {name}.yaml with "
                     f"section_kwargs (start_frame, trial_length_frame, repeat) is needed in "
                     f"{self.folder}, or section_kwargs in the first entry of {PATTERNS} that "
-                    f"matches its name."
+                    f"matches its name. To have one drafted: hdmea stimuli check {self.folder}"
                 )
             section, kind, events = entry.section_kwargs, entry.kind, entry.events
             source = shown
