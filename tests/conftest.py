@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from faulty_recordings import FaultyRecordings, write_library
 
 from hdmea.simulate import SimulatedDataset, simulate_dataset
 
@@ -14,3 +15,10 @@ def tiny_dataset(tmp_path_factory: pytest.TempPathFactory) -> SimulatedDataset:
     """Two recordings of 12 units each, and the stimuli they saw: about a minute each."""
     folder: Path = tmp_path_factory.mktemp("tiny")
     return simulate_dataset(folder, recordings=2, units=12, seed=4, playlist="tiny")
+
+
+@pytest.fixture(scope="session")
+def faulty(tmp_path_factory: pytest.TempPathFactory) -> FaultyRecordings:
+    """Small recordings with one thing wrong each, made as they are asked for, and their library."""
+    folder = tmp_path_factory.mktemp("faulty")
+    return FaultyRecordings(write_library(folder / "stimuli"), folder)

@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
-from hdmea.pipeline import PipelineSession, create_session, load_recording
+from hdmea.batch.columns import with_cells
+from hdmea.pipeline import PipelineSession, add_section_time, create_session, load_recording
 from hdmea.simulate import Faults, SimulatedRecording, simulate_recording
+from hdmea.steps.registry import STEPS
 
-RATE_HZ = 5000.0
+RATE_HZ = 2000.0
 MOVIES = {
     # name: trial rule (start, length, repeat), kind, events of every trial
     "noise": ((0, 500, 1), "noise", {}),
@@ -65,30 +68,95 @@ def write_library(folder: Path) -> Path:
     return folder
 
 
-def record(
-    library: Path, folder: Path, *, playlist: str = "friday", repeats: int = 1, **faults: Any
-) -> SimulatedRecording:
-    """A recording of two units with faults."""
-    return simulate_recording(
-        folder,
-        "rec",
-        library=library,
-        playlist=playlist,
-        repeats=repeats,
-        n_cells=2,
-        seed=3,
-        sampling_rate_hz=RATE_HZ,
-        faults=Faults(**faults),
-    )
+class FaultyRecordings:
+    """Recordings of two units by their faults, each made once."""
+
+    def __init__(self, library: Path, folder: Path) -> None:
+        self.library, self.folder = library, folder
+        self._made: dict[str, SimulatedRecording] = {}
+
+    def files(
+        self, *, playlist: str = "friday", repeats: int = 1, **faults: Any
+    ) -> SimulatedRecording:
+        """A recording of a playlist with faults."""
+        key = repr((playlist, repeats, sorted(faults.items())))
+        if key not in self._made:
+            self._made[key] = simulate_recording(
+                self.folder / str(len(self._made)),
+                "rec",
+                library=self.library,
+                playlist=playlist,
+                repeats=repeats,
+                n_cells=2,
+                seed=3,
+                sampling_rate_hz=RATE_HZ,
+                faults=Faults(**faults),
+            )
+        return self._made[key]
+
+    def loaded(
+        self, files: SimulatedRecording, library: Path | None = None, **values: Any
+    ) -> PipelineSession:
+        """A recording in a session, without the vendor's probe."""
+        session = create_session(
+            cmcr_path=files.cmcr_path,
+            cmtr_path=files.cmtr_path,
+            stimuli_dir=library or self.library,
+        )
+        load_recording(session=session, probe="off", **values)
+        return session
+
+    def mended(
+        self, message: str, files: SimulatedRecording, which: int = 0, **typed: dict[str, Any]
+    ) -> PipelineSession:
+        """The session, made anew with what a message says to type; its cells say the same.
+
+        What was typed before is given by step; by default the playlist friday.
+        """
+        step, values = remedies(message)[which]
+        all_typed = {"load_recording": {}, "add_section_time": {"playlist_name": "friday"}} | typed
+        said = cells(message)[which]
+        playlist = {"playlist_name": said.pop("playlist")} if "playlist" in said else {}
+        by_cells = with_cells(all_typed[step], step, said) | playlist
+        all_typed[step] = all_typed[step] | values
+        assert STEPS[step].parse(by_cells) == STEPS[step].parse(all_typed[step])
+        session = self.loaded(files, **all_typed["load_recording"])
+        add_section_time(session=session, **all_typed["add_section_time"])
+        return session
 
 
-def loaded(files: SimulatedRecording, library: Path, **values: Any) -> PipelineSession:
-    """The recording in a session, without the vendor's probe."""
-    session = create_session(
-        cmcr_path=files.cmcr_path, cmtr_path=files.cmtr_path, stimuli_dir=library
-    )
-    load_recording(session=session, probe="off", **values)
-    return session
+def assert_true(session: PipelineSession, files: SimulatedRecording) -> None:
+    """Sections, trials and events of a session are those that were shown and recorded whole."""
+    with np.load(files.truth_npz_path) as truth:
+        times = truth["frame_times_s"]
+        movies = truth["section_movie"].tolist()
+        content = truth["section_content_start_frame"].tolist()
+    sections, trials, events = [], [], []
+    for movie, begin in zip(movies, content, strict=True):
+        (start, length, repeat), kind, happens = MOVIES[movie]
+        if begin - 60 >= times.size - 1:
+            continue
+        sections.append((movie, kind, times[max(0, begin - 60)]))
+        for n in range(repeat):
+            first = begin + start + n * length
+            if first >= 0 and first + length < times.size:
+                trials.append((movie, times[first], times[first + length]))
+                events += [(name, times[first + frame]) for name, frame in happens.items()]
+
+    def rows(table: str, *columns: str) -> list[tuple[Any, ...]]:
+        values = (session.values(f"stimulus/{table}/{name}").tolist() for name in columns)
+        return list(zip(*values, strict=True))
+
+    def at(time: float) -> Any:
+        return pytest.approx(time, abs=1e-3)  # an inserted frame has the time of its neighbours
+
+    assert rows("sections", "movie", "kind", "start_s") == [
+        (movie, kind, at(start)) for movie, kind, start in sections
+    ]
+    assert rows("trials", "movie", "start_s", "stop_s") == [
+        (movie, at(start), at(stop)) for movie, start, stop in trials
+    ]
+    assert rows("events", "name", "time_s") == [(name, at(time)) for name, time in events]
 
 
 def remedies(message: str) -> list[tuple[str, dict[str, Any]]]:

@@ -5,103 +5,27 @@ What a message says to type is typed, and the result compared with the simulated
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from faulty_recordings import MOVIES, cells, loaded, record, remedies, write_library
+from faulty_recordings import FaultyRecordings, assert_true, remedies, write_library
 
-from hdmea.batch.columns import with_cells
 from hdmea.errors import HdmeaError, MissingDataError, ParameterError, StimulusError
 from hdmea.pipeline import (
-    PipelineSession,
     add_section_time,
     compute_sta,
     extract_features,
     section_spike_times,
 )
-from hdmea.simulate import SimulatedRecording
-from hdmea.steps.registry import STEPS
 
-Recorded = Callable[..., SimulatedRecording]
 WITH_LIGHT = {"noise", "step", "ramps"}
-
-
-@pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_library(tmp_path_factory.mktemp("library") / "stimuli")
-
-
-@pytest.fixture(scope="module")
-def recorded(library: Path, tmp_path_factory: pytest.TempPathFactory) -> Recorded:
-    """Recordings by their faults, each made once."""
-    made: dict[str, SimulatedRecording] = {}
-
-    def get(**faults: Any) -> SimulatedRecording:
-        key = repr(sorted(faults.items()))
-        if key not in made:
-            made[key] = record(library, tmp_path_factory.mktemp("recording"), **faults)
-        return made[key]
-
-    return get
-
-
-def assert_true(session: PipelineSession, files: SimulatedRecording) -> None:
-    """Sections, trials and events of a session are those that were shown and recorded whole."""
-    with np.load(files.truth_npz_path) as truth:
-        times = truth["frame_times_s"]
-        movies = truth["section_movie"].tolist()
-        content = truth["section_content_start_frame"].tolist()
-    sections, trials, events = [], [], []
-    for movie, begin in zip(movies, content, strict=True):
-        (start, length, repeat), kind, happens = MOVIES[movie]
-        if begin - 60 >= times.size - 1:
-            continue
-        sections.append((movie, kind, times[max(0, begin - 60)]))
-        for n in range(repeat):
-            first = begin + start + n * length
-            if first >= 0 and first + length < times.size:
-                trials.append((movie, times[first], times[first + length]))
-                events += [(name, times[first + frame]) for name, frame in happens.items()]
-
-    def rows(table: str, *columns: str) -> list[tuple[Any, ...]]:
-        values = (session.values(f"stimulus/{table}/{name}").tolist() for name in columns)
-        return list(zip(*values, strict=True))
-
-    assert rows("sections", "movie", "kind", "start_s") == [
-        (movie, kind, pytest.approx(at)) for movie, kind, at in sections
-    ]
-    assert rows("trials", "movie", "start_s", "stop_s") == [
-        (movie, pytest.approx(start), pytest.approx(stop)) for movie, start, stop in trials
-    ]
-    assert rows("events", "name", "time_s") == [(name, pytest.approx(at)) for name, at in events]
-
-
-def mended(
-    message: str, files: SimulatedRecording, library: Path, which: int = 0, **given: Any
-) -> PipelineSession:
-    """The session, made anew with what the message says to type; its cells say the same."""
-    step, values = remedies(message)[which]
-    typed: dict[str, dict[str, Any]] = {
-        "load_recording": {},
-        "add_section_time": {"playlist_name": "friday", **given},
-    }
-    said = cells(message)[which]
-    playlist = {"playlist_name": said.pop("playlist")} if "playlist" in said else {}
-    by_cells = with_cells(typed[step], step, said) | playlist
-    typed[step] = typed[step] | values
-    assert STEPS[step].parse(by_cells) == STEPS[step].parse(typed[step])
-    session = loaded(files, library, **typed["load_recording"])
-    add_section_time(session=session, **typed["add_section_time"])
-    return session
-
 
 MISTAKES: list[tuple[str, dict[str, Any], dict[str, Any], str, dict[str, Any]]] = [
     # what, its faults, what was typed, what is said, what to type
     ("it stopped early", {"stop_after_s": 22.0}, {},
-     r"1158 too few \(19\.2 s\).*'step'.*1 of 3 trials are.*'ramps'.*0 of 4",
+     r"1158 too few \(19\.3 s\).*'step'.*1 of 3 trials are.*'ramps'.*0 of 4",
      {"playlist_name": "friday", "playlist_truncated": "keep"}),
     ("it stopped in the first movie", {"stop_after_s": 8.0}, {}, "1998 too few",
      {"playlist_name": "friday", "playlist_truncated": "keep"}),
@@ -133,16 +57,17 @@ def test_the_setting_that_is_said_mends_it(
     typed: dict[str, Any],
     said: str,
     mends: dict[str, Any],
-    recorded: Recorded,
-    library: Path,
+    faulty: FaultyRecordings,
 ) -> None:
-    files = recorded(**faults)
-    session = loaded(files, library)
+    files = faulty.files(**faults)
+    session = faulty.loaded(files)
     with pytest.raises(StimulusError, match=said) as error:
         add_section_time(playlist_name="friday", session=session, **typed)
     assert "add_section_time" not in session.contributions
     assert remedies(str(error.value)) == [("add_section_time", mends)]
-    session = mended(str(error.value), files, library, **typed)
+    session = faulty.mended(
+        str(error.value), files, add_section_time={"playlist_name": "friday", **typed}
+    )
     assert_true(session, files)
     r, lag, reason = (
         session.values(f"stimulus/alignment/{name}") for name in ("r", "lag_frames", "reason")
@@ -153,32 +78,32 @@ def test_the_setting_that_is_said_mends_it(
 
 @pytest.mark.parametrize("start", [2, -2])
 def test_a_shift_by_a_few_frames_is_the_playlists_or_one_of_pulses(
-    start: int, recorded: Recorded, library: Path
+    start: int, faulty: FaultyRecordings
 ) -> None:
-    files = recorded(start_frame=start)
+    files = faulty.files(start_frame=start)
     with pytest.raises(StimulusError, match="comes 2 frames") as error:
-        add_section_time(playlist_name="friday", session=loaded(files, library))
+        add_section_time(playlist_name="friday", session=faulty.loaded(files))
     clock, playlist = remedies(str(error.value))
     assert clock == ("load_recording", {"frame_clock": {"drop_first": 4 + start}})
     assert playlist[1]["playlist_start_frame"] == start
     for which in (0, 1):
-        session = mended(str(error.value), files, library, which)
+        session = faulty.mended(str(error.value), files, which)
         assert (session.values("stimulus/alignment/lag_frames") == 0).all()
         assert_true(session, files)
 
 
 @pytest.mark.parametrize("delay", [0.7, -0.6, 2.5])
 def test_light_that_is_late_by_a_part_of_a_frame_is_measured(
-    delay: float, recorded: Recorded, library: Path
+    delay: float, faulty: FaultyRecordings
 ) -> None:
-    files = recorded(photodiode_delay_s=delay / 60)
+    files = faulty.files(photodiode_delay_s=delay / 60)
     with pytest.raises(StimulusError, match="In all sections the light comes") as error:
-        add_section_time(playlist_name="friday", session=loaded(files, library))
+        add_section_time(playlist_name="friday", session=faulty.loaded(files))
     ((step, values),) = remedies(str(error.value))
     assert step == "load_recording"
     # The photodiode itself needs half a millisecond.
     assert values["frame_clock"]["display_delay_s"] == pytest.approx(delay / 60 + 5e-4, abs=4e-4)
-    session = mended(str(error.value), files, library)
+    session = faulty.mended(str(error.value), files)
     assert np.abs(session.values("stimulus/alignment/delay_s")).max() < 5e-4
     with np.load(files.truth_npz_path) as truth:
         shown = truth["frame_times_s"][truth["section_content_start_frame"]] + delay / 60
@@ -187,38 +112,38 @@ def test_light_that_is_late_by_a_part_of_a_frame_is_measured(
     )
 
 
-def test_a_small_delay_is_stored_and_no_error(recorded: Recorded, library: Path) -> None:
-    session = loaded(recorded(photodiode_delay_s=0.3 / 60), library)
+def test_a_small_delay_is_stored_and_no_error(faulty: FaultyRecordings) -> None:
+    session = faulty.loaded(faulty.files(photodiode_delay_s=0.3 / 60))
     add_section_time(playlist_name="friday", session=session)
     delay = session.values("stimulus/alignment/delay_s")
     np.testing.assert_allclose(delay, 0.3 / 60 + 5e-4, atol=4e-4)
     assert session.warnings == []
 
 
-def test_a_playlist_that_went_on_is_warned_of(recorded: Recorded, library: Path) -> None:
-    files = recorded(repeats=2)
-    session = loaded(files, library)
+def test_a_playlist_that_went_on_is_warned_of(faulty: FaultyRecordings) -> None:
+    files = faulty.files(repeats=2)
+    session = faulty.loaded(files)
     add_section_time(playlist_name="friday", session=session)
     (warning,) = session.warnings
     assert "2 times, of which 1 are used" in warning
-    more = mended(warning, files, library)
+    more = faulty.mended(warning, files)
     assert_true(more, files)
     assert more.warnings == []
     assert more.values("stimulus/sections/occurrence").tolist() == [0, 0, 0, 1, 1, 1]
-    once = loaded(recorded(), library)
+    once = faulty.loaded(faulty.files())
     add_section_time(playlist_name="friday", session=once)
     assert once.warnings == []
 
 
-def test_a_photodiode_of_noise_says_so_and_is_no_judge(recorded: Recorded, library: Path) -> None:
-    files = recorded(photodiode=False)
-    session = loaded(files, library)
+def test_a_photodiode_of_noise_says_so_and_is_no_judge(faulty: FaultyRecordings) -> None:
+    files = faulty.files(photodiode=False)
+    session = faulty.loaded(files)
     add_section_time(playlist_name="friday", session=session)
     assert_true(session, files)
     assert set(session.values("stimulus/alignment/reason")) == {"only_noise"}
     (warning,) = session.warnings
     assert "only noise" in warning
-    without = mended(warning, files, library)
+    without = faulty.mended(warning, files)
     assert set(without.values("stimulus/alignment/reason")) == {"no_photodiode"}
 
 
@@ -238,25 +163,25 @@ def test_a_photodiode_of_noise_says_so_and_is_no_judge(recorded: Recorded, libra
     ],
 )  # fmt: skip
 def test_what_cannot_be_meant_is_an_error_that_lists_what_can(
-    typed: dict[str, Any], error: type[HdmeaError], said: str, recorded: Recorded, library: Path
+    typed: dict[str, Any], error: type[HdmeaError], said: str, faulty: FaultyRecordings
 ) -> None:
     with pytest.raises(error, match=said):
-        add_section_time(session=loaded(recorded(), library), **typed)
+        add_section_time(session=faulty.loaded(faulty.files()), **typed)
 
 
-def test_a_movie_is_found_by_its_name_or_number(recorded: Recorded, library: Path) -> None:
-    files = recorded(first_movie=1)
+def test_a_movie_is_found_by_its_name_or_number(faulty: FaultyRecordings) -> None:
+    files = faulty.files(first_movie=1)
     digests = set()
     for first in ("step", 1, "1"):
-        session = loaded(files, library)
+        session = faulty.loaded(files)
         add_section_time(playlist_name="friday", playlist_first_movie=first, session=session)
         assert_true(session, files)
         digests.add(session.content_digest)
     assert len(digests) == 1
 
 
-def test_what_is_accepted_later_is_judged_again(recorded: Recorded, library: Path) -> None:
-    session = loaded(recorded(stop_after_s=22.0), library)
+def test_what_is_accepted_later_is_judged_again(faulty: FaultyRecordings) -> None:
+    session = faulty.loaded(faulty.files(stop_after_s=22.0))
     kept = {"playlist_name": "friday", "playlist_truncated": "keep"}
     add_section_time(**kept, session=session)
     assert any(
@@ -268,37 +193,35 @@ def test_what_is_accepted_later_is_judged_again(recorded: Recorded, library: Pat
     assert session.content_digest == digest
 
 
-def test_nothing_of_the_playlist_cannot_be_kept(recorded: Recorded, library: Path) -> None:
-    session = loaded(recorded(stop_after_s=2.0), library)
+def test_nothing_of_the_playlist_cannot_be_kept(faulty: FaultyRecordings) -> None:
+    session = faulty.loaded(faulty.files(stop_after_s=2.0))
     with pytest.raises(StimulusError, match=r"3 of 3 sections are not recorded") as error:
         add_section_time(playlist_name="friday", playlist_truncated="keep", session=session)
     assert remedies(str(error.value)) == []
 
 
-def test_no_playlist_of_the_library_was_shown(recorded: Recorded, tmp_path: Path) -> None:
+def test_no_playlist_of_the_library_was_shown(faulty: FaultyRecordings, tmp_path: Path) -> None:
     other = write_library(tmp_path / "other")
     rng = np.random.default_rng(99)
     for name in WITH_LIGHT:
         frames = np.load(other / f"{name}.npy")
         level = np.repeat(rng.integers(0, 255, len(frames) // 10 + 1), 10)[: len(frames)]
         np.save(other / f"{name}.npy", (0 * frames + level[:, None, None]).astype(np.uint8))
-    files = recorded()
+    files = faulty.files()
     with pytest.raises(StimulusError, match=r"alignment='warn'$") as error:
-        add_section_time(playlist_name="friday", session=loaded(files, other))
+        add_section_time(playlist_name="friday", session=faulty.loaded(files, other))
     assert remedies(str(error.value)) == []
-    files = recorded(stop_after_s=22.0)
+    files = faulty.files(stop_after_s=22.0)
     with pytest.raises(StimulusError, match="follows no playlist of the library") as error:
-        add_section_time(playlist_name="friday", session=loaded(files, other))
+        add_section_time(playlist_name="friday", session=faulty.loaded(files, other))
     assert remedies(str(error.value)) == []
 
 
 # -- the STA of what was recorded ------------------------------------------------------------------
 
 
-def test_a_movie_that_was_cut_has_an_sta_only_if_that_is_wanted(
-    recorded: Recorded, library: Path
-) -> None:
-    session = loaded(recorded(stop_after_s=9.0), library)
+def test_a_movie_that_was_cut_has_an_sta_only_if_that_is_wanted(faulty: FaultyRecordings) -> None:
+    session = faulty.loaded(faulty.files(stop_after_s=9.0))
     add_section_time(playlist_name="friday", playlist_truncated="keep", session=session)
     compute_sta(cover_range=(-20, 0), session=session)
     assert session.values("sta/noise/not_applicable") == "presentation_cut"
@@ -309,7 +232,7 @@ def test_a_movie_that_was_cut_has_an_sta_only_if_that_is_wanted(
     times = session.values("stimulus/frame_times")
     shown = int(session.values("stimulus/sections/shown_stop_frame")[0])
     assert shown == times.size - 1 - 180
-    movie = np.load(library / "noise.npy").astype(float)
+    movie = np.load(faulty.library / "noise.npy").astype(float)
     for row, unit in enumerate(session.units.index):
         spikes = session.spike_times(unit)
         frames = np.searchsorted(times, spikes, side="right") - 1 - 180
@@ -319,9 +242,9 @@ def test_a_movie_that_was_cut_has_an_sta_only_if_that_is_wanted(
         np.testing.assert_allclose(session.sta(unit), expected, rtol=1e-6)
 
 
-def test_of_two_presentations_the_whole_one_is_used(recorded: Recorded, library: Path) -> None:
-    files = recorded(playlist="twice", stop_after_s=38.0)
-    session = loaded(files, library)
+def test_of_two_presentations_the_whole_one_is_used(faulty: FaultyRecordings) -> None:
+    files = faulty.files(playlist="twice", stop_after_s=38.0)
+    session = faulty.loaded(files)
     how = {"playlist_name": "twice", "playlist_truncated": "keep", "session": session}
     add_section_time(**how)
     assert session.values("stimulus/sections/complete").tolist() == [1, 1, 0]
@@ -340,18 +263,18 @@ FLASH = {"movie": "flash", "duration_s": 1.5, "before_s": 0.9}
 
 
 @pytest.fixture(scope="module")
-def onsets(recorded: Recorded) -> list[tuple[float, float]]:
+def onsets(faulty: FaultyRecordings) -> list[tuple[float, float]]:
     """When the light went on and off in the truth, seconds."""
-    with np.load(recorded().truth_npz_path) as truth:
+    with np.load(faulty.files().truth_npz_path) as truth:
         begin = int(truth["section_content_start_frame"][1]) + 20 + 60
         times = truth["frame_times_s"]
         return [(times[begin + 150 * n], times[begin + 150 * n + 60]) for n in range(3)]
 
 
 def test_light_onsets_are_those_of_the_truth(
-    recorded: Recorded, library: Path, onsets: list[tuple[float, float]]
+    faulty: FaultyRecordings, onsets: list[tuple[float, float]]
 ) -> None:
-    session = loaded(recorded(), library)
+    session = faulty.loaded(faulty.files())
     add_section_time(light_onsets={**FLASH, "n_expected": 3}, session=session)
     times = session.values("stimulus/events/time_s")
     assert session.values("stimulus/events/name").tolist() == ["light_on", "light_off"] * 3
@@ -367,12 +290,10 @@ def test_light_onsets_are_those_of_the_truth(
     ]
 
 
-def test_features_of_light_onsets_are_those_of_the_playlist(
-    recorded: Recorded, library: Path
-) -> None:
+def test_features_of_light_onsets_are_those_of_the_playlist(faulty: FaultyRecordings) -> None:
     found = {}
     for how in ({"playlist_name": "friday"}, {"light_onsets": FLASH}):
-        session = loaded(recorded(), library)
+        session = faulty.loaded(faulty.files())
         parameters = {"on_off": {"window_s": 0.4, "baseline_s": 0.5}}
         extract_features(features=["on_off"], parameters=parameters, session=session)
         add_section_time(session=session, **how)
@@ -387,8 +308,8 @@ def test_features_of_light_onsets_are_those_of_the_playlist(
     )  # a spike at the very edge of a window
 
 
-def test_light_onsets_that_are_not_as_expected(recorded: Recorded, library: Path) -> None:
-    session = loaded(recorded(), library)
+def test_light_onsets_that_are_not_as_expected(faulty: FaultyRecordings) -> None:
+    session = faulty.loaded(faulty.files())
     with pytest.raises(
         StimulusError, match=r"is 5, but 3 trials were found, with onsets at 1\d\.\d"
     ):
@@ -403,14 +324,14 @@ def test_light_onsets_that_are_not_as_expected(recorded: Recorded, library: Path
         add_section_time(light_onsets={**values["light_onsets"], "n_expected": 5}, session=session)
 
 
-def test_light_onsets_without_a_photodiode(recorded: Recorded, library: Path) -> None:
-    session = loaded(recorded(), library, frame_clock={"photodiode_row": None})
+def test_light_onsets_without_a_photodiode(faulty: FaultyRecordings) -> None:
+    session = faulty.loaded(faulty.files(), frame_clock={"photodiode_row": None})
     with pytest.raises(MissingDataError, match="photodiode_row"):
         add_section_time(light_onsets=FLASH, session=session)
 
 
-def test_an_sta_needs_frames_which_light_onsets_have_not(recorded: Recorded, library: Path) -> None:
-    session = loaded(recorded(), library)
+def test_an_sta_needs_frames_which_light_onsets_have_not(faulty: FaultyRecordings) -> None:
+    session = faulty.loaded(faulty.files())
     add_section_time(light_onsets={**FLASH, "kind": "noise"}, session=session)
     with pytest.raises(MissingDataError, match=r"come from light onsets.*playlist_name="):
         compute_sta(session=session)

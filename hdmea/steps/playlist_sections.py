@@ -10,18 +10,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from hdmea.arrays import Variable, Variables, text
+from hdmea.arrays import Variables, text
 from hdmea.errors import HdmeaError, StimulusError, UnknownNameError
 from hdmea.session import PipelineSession
 from hdmea.steps import session_display
+from hdmea.steps.light_judgement import (
+    accept_light,
+    accept_missed,
+    alignment_variables,
+    undecided_variables,
+)
 from hdmea.steps.light_sections import table_variables
 from hdmea.stimulus.alignment import Alignment, align_sections, frame_light
 from hdmea.stimulus.diagnosis import (
-    LongInterval,
     Shown,
-    contradiction,
-    inside,
-    intervals_in_words,
     misfit,
 )
 from hdmea.stimulus.library import StimulusLibrary
@@ -99,7 +101,7 @@ class PlaylistShown:
         return {
             "stimulus/playlist": text(self.placing.playlist_name, "playlist that was shown"),
             **table_variables(timeline),
-            **_alignment_variables(compared, self._shown.frame_s),
+            **alignment_variables(compared, self._shown.frame_s),
             **self._judged_intervals(),
         }
 
@@ -112,11 +114,14 @@ class PlaylistShown:
             If the recording does not hold all of the playlist, the meaning of a long interval of
             the clock is open, or the light contradicts the playlist, and this is not accepted.
         """
+        sections = build_timeline(self._sections, self.movies, self._frame_times).sections
+        mode = self.parameters.alignment
+        # Missed pulses first: they may be all that keeps the playlist from fitting.
+        accept_missed(self.session, self._shown, sections, variables, mode)
         lost = left_out(self._sections, self._frame_times.size)
         if lost and self.parameters.playlist_truncated == "error":
             raise StimulusError(self._misfit())
-        self._accept_intervals(variables)
-        self._accept_alignment(variables)
+        accept_light(self.session, self._shown, sections, self.movies, variables, mode)
         if lost:
             n_trials = sum(len(trial_frames(s, self._rules[s.movie])) for s in self._sections)
             n_kept = variables["stimulus/trials/number"].values.size
@@ -159,10 +164,6 @@ class PlaylistShown:
             frame_clock=session_display.clock_as_given(self.session),
             n_dropped=int(self.session.values(clock)) if clock in self.session else 0,
         )
-
-    @property
-    def _undecided(self) -> list[LongInterval]:
-        return [one for one in self._shown.long_intervals if one.verdict == "undecided"]
 
     def _luminance_of(self, movie: Movie) -> Float64 | None:
         if movie.name not in self._luminance:
@@ -210,8 +211,7 @@ class PlaylistShown:
 
     def _judged_intervals(self) -> Variables:
         """What the movies say of long intervals that nothing else decides."""
-        undecided = self._undecided
-        judged = []
+        undecided = [one for one in self._shown.long_intervals if one.verdict == "undecided"]
         if self._light is None:
             verdict, r = ["undecided"] * len(undecided), np.full((len(undecided), 2), np.nan)
         else:
@@ -223,97 +223,12 @@ class PlaylistShown:
             )
             verdict = [one.verdict for one in judged]
             r = np.array([(one.r_held, one.r_missed) for one in judged]).reshape(-1, 2)
-        group = "stimulus/alignment/undecided"
-        dims = ("undecided",)
-        frame = np.array([one.frame for one in undecided], dtype=np.int64)
-        return {
-            f"{group}/frame": Variable(frame, "frame", dims, "frame that begins the interval"),
-            f"{group}/verdict": Variable(
-                np.array(verdict, dtype=np.str_), "", dims, "held, missed or undecided"
-            ),
-            f"{group}/r_held": Variable(
-                r[:, 0].copy(), "1", dims, "correlation after it if the frame was held"
-            ),
-            f"{group}/r_missed": Variable(
-                r[:, 1].copy(), "1", dims, "correlation after it if pulses were missed"
-            ),
-        }
+        return undecided_variables([one.frame for one in undecided], verdict, r)
 
     # -- what is judged --------------------------------------------------------------------------
 
     def _misfit(self) -> str:
         return f"{self.session.dataset_id}: {misfit(self._shown, self._sections, self.movies)}"
-
-    def _accept_intervals(self, variables: Variables) -> None:
-        undecided = self._undecided
-        verdicts = variables["stimulus/alignment/undecided/verdict"].values.tolist()
-        by_verdict: dict[str, list[LongInterval]] = {"missed": [], "undecided": []}
-        for one, verdict in zip(undecided, verdicts, strict=True):
-            by_verdict.setdefault(verdict, []).append(one)
-        where = self.session.dataset_id
-        if missed := by_verdict["missed"]:
-            times = inside(missed, self._shown.frame_s)
-            message = (
-                f"{where}: the light of the movies after it shows that pulses were missed in "
-                f"{intervals_in_words(missed)}, so that all later frames are counted too low: "
-                f"{self._shown.clock_setting(missed_at_s=times)}"
-            )
-            if self.parameters.alignment == "error":
-                raise StimulusError(message)
-            self.session.warn(message)
-        last = max(self._last_frame_that_matters(), default=0)
-        if open_ := [one for one in by_verdict["undecided"] if one.frame < last]:
-            times = inside(open_, self._shown.frame_s)
-            raise StimulusError(
-                f"{where}: whether the display held a frame or pulses were missed is told neither "
-                f"by the photodiode there nor by movies after it in {intervals_in_words(open_)}. "
-                f"If the display held them: {self._shown.clock_setting(held_at_s=times)}. If "
-                f"pulses were missed: {self._shown.clock_setting(missed_at_s=times)}"
-            )
-
-    def _last_frame_that_matters(self) -> list[int]:
-        """Last frame of each section's movie or trials."""
-        return [
-            max(
-                section.content_start_frame + section.length_frames,
-                *trial_frames(section, self._rules[section.movie])[:, 1].tolist(),
-            )
-            for section in self._sections
-        ]
-
-    def _accept_alignment(self, variables: Variables) -> None:
-        """Refuse, or warn of, sections that the photodiode contradicts."""
-        r, lag, delay, reason = (
-            variables[f"stimulus/alignment/{name}"].values
-            for name in ("r", "lag_frames", "delay_s", "reason")
-        )
-        delay = delay / self._shown.frame_s
-        compared = [
-            Alignment(float(row[0]), float(row[1]), np.nan, float(row[2]), str(row[3]))
-            for row in zip(r, lag, delay, reason, strict=True)
-        ]
-        sections = build_timeline(self._sections, self.movies, self._frame_times).sections
-        contradictions = [
-            f"section {i} ({sections[i].movie}): r = {one.r:.2f} at a lag of "
-            f"{one.lag_frames:.0f} frames"
-            for i, one in enumerate(compared)
-            if one.contradicts
-        ]
-        if not contradictions:
-            return
-        message = (
-            f"{self.session.dataset_id}: the photodiode contradicts the playlist in "
-            f"{'; '.join(contradictions)}"
-        )
-        if self.parameters.alignment == "error":
-            why = contradiction(self._shown, sections, self.movies, compared)
-            raise StimulusError(
-                f"{message}. {why}"
-                if why
-                else f"{message}. Check playlist and frame clock, or accept it with "
-                "alignment='warn'"
-            )
-        self.session.warn(message)
 
 
 def _number(first: int | str | None, movies: Sequence[Movie], playlist: str) -> int:
@@ -336,33 +251,3 @@ def _number(first: int | str | None, movies: Sequence[Movie], playlist: str) -> 
     if not 0 <= number < len(names):
         raise UnknownNameError(f"playlist_first_movie {first!r} is not in the playlist: {said}")
     return number
-
-
-def _alignment_variables(compared: Sequence[Alignment], frame_s: float) -> Variables:
-    def column(values: Sequence[float], unit: str, meaning: str) -> Variable:
-        return Variable(np.array(values, dtype=np.float64), unit, ("section",), meaning)
-
-    return {
-        "stimulus/alignment/r": column(
-            [one.r for one in compared], "1", "correlation of photodiode and movie luminance"
-        ),
-        "stimulus/alignment/lag_frames": column(
-            [one.lag_frames for one in compared], "frame", "lag of the best correlation"
-        ),
-        "stimulus/alignment/delay_s": column(
-            [one.delay_frames * frame_s for one in compared],
-            "s",
-            "how much later the light came than the frame times, parts of a frame included",
-        ),
-        "stimulus/alignment/contrast": column(
-            [one.contrast for one in compared],
-            "count",
-            "swing of the photodiode that follows the movie",
-        ),
-        "stimulus/alignment/reason": Variable(
-            np.array([one.reason for one in compared], dtype=np.str_),
-            "",
-            ("section",),
-            "why a section could not be checked",
-        ),
-    }

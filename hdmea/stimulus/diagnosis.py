@@ -23,6 +23,7 @@ _PART = 0.15
 _SAME = 0.1
 _AS_LONG_FRAMES = 60
 _MOST = 0.9
+_MANY = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +86,10 @@ class Shown:
 
     @property
     def frame_s(self) -> float:
-        """Median frame interval, seconds."""
-        return float(np.median(np.diff(self.frame_times_s)))
+        """Usual frame interval, seconds: over many frames, as pulses lie at whole samples."""
+        times = self.frame_times_s
+        many = min(_MANY, times.size - 1)
+        return float(np.median(times[many:] - times[:-many])) / many
 
     def search(self) -> LightSearch | None:
         """A search in the light, if there is any."""
@@ -227,9 +230,9 @@ def _placing(shown: Shown, movies: Sequence[Movie]) -> str | None:
     if 0 < abs(shift) <= shown.n_dropped and shown.placing.changes(placing) == 1:
         pulses = shown.clock_setting(drop_first=max(0, shown.n_dropped + shift))
         return (
-            f"In all sections the light comes {abs(shift)} "
-            f"frame{'s' if abs(shift) > 1 else ''} {'later' if shift > 0 else 'earlier'} than the "
-            f"playlist says (r {r:.2f}). Probably the display gave another number of pulses "
+            f"In all sections the light comes {_frames(abs(shift))} "
+            f"{'later' if shift > 0 else 'earlier'} than the playlist says (r {r:.2f}). "
+            "Probably the display gave another number of pulses "
             f"before its first frame: {pulses}. If the playlist itself began then: {words}"
         )
     return f"The photodiode follows the playlist (r {r:.2f}) with this setting: {words}"
@@ -315,6 +318,10 @@ def inside(intervals: Sequence[LongInterval], frame_s: float) -> tuple[float, ..
     return tuple(round(one.start_s + 0.5 * one.n_frames * frame_s, 3) for one in intervals)
 
 
+def _frames(number: int) -> str:
+    return f"{number} frame{'s' if number != 1 else ''}"
+
+
 def _late_by_a_part(shown: Shown, compared: Sequence[Alignment]) -> str:
     """A delay of the light that is the same everywhere, and no whole number of frames."""
     delays = np.array([one.delay_frames for one in compared if not one.reason])
@@ -358,12 +365,12 @@ def _lag_that_begins(
     )
     if lag < 0:
         return (
-            f"From one section on the light comes {-lag} frames earlier than the clock says: "
+            f"From one section on the light comes {_frames(-lag)} earlier than the clock says: "
             f"{between} pulses were missed where no interval shows it; a lower frame_clock.height "
             "may find them, or give the times of frames (frame_clock.source: csv)"
         )
     return (
-        f"From one section on the light comes {lag} frames later than the clock says: {between} "
+        f"From one section on the light comes {_frames(lag)} later than the clock says: {between} "
         "the clock has pulses too many; a higher frame_clock.height may leave them out, or give "
         "the times of frames (frame_clock.source: csv)"
     )

@@ -33,7 +33,8 @@ class Judgement:
         ``held``, ``missed``, or ``undecided``.
     r_held, r_missed
         Correlation of light and movies after it if the frame was held, and if pulses were
-        missed; NaN where no movie whose light varies was shown before the next such interval.
+        missed (all, where several intervals are judged together); NaN where no movie whose
+        light varies was shown before the next such interval.
     """
 
     verdict: str
@@ -82,7 +83,8 @@ def judge_intervals(
     frame was held, and as they lie if its pulses were missed; what was found missed before it
     moves both. A meaning is taken if the light follows it (r of at least 0.5) and it leaves at
     most half of what the other one leaves unexplained. Every movie is centred by itself. Intervals
-    between which there is no such light are judged together: all held, or all missed.
+    between which there is no such light are judged together; where only some of them were missed,
+    the first ones are said to be, which makes no difference for any movie.
 
     Parameters
     ----------
@@ -111,27 +113,31 @@ def judge_intervals(
         place = np.arange(start + 1, min(stop, light.size))
         if np.isnan(_follows(light, expected, place, moved)) and stop < light.size:
             continue
-        possible = {0}
-        for one in group:
-            possible |= {more + one for more in possible}
+        # Each number of missed pulses that is possible, with the first intervals that make it up.
+        possible: dict[int, tuple[int, ...]] = {0: ()}
+        for i, one in enumerate(group):
+            for sum_before, which in list(possible.items()):
+                possible.setdefault(sum_before + one, (*which, i))
         r = {more: _follows(light, expected, place, moved + more) for more in possible}
-        verdict = _verdict(r, sum(group))
-        judged += [Judgement(verdict, r[0], r[sum(group)])] * len(group)
-        moved += sum(group) if verdict == "missed" else 0
+        total = _clearly(r)
+        for i in range(len(group)):
+            verdict = "undecided"
+            if total is not None:
+                verdict = "missed" if i in possible[total] else "held"
+            judged.append(Judgement(verdict, r[0], r[sum(group)]))
+        moved += total or 0
         group = []
     return judged
 
 
-def _verdict(r: Mapping[int, float], all_missed: int) -> str:
-    """What is clear of the correlations by number of missed pulses."""
+def _clearly(r: Mapping[int, float]) -> int | None:
+    """The number of missed pulses that is clear of the correlations with each, if one is."""
     if np.isnan(list(r.values())).any():
-        return "undecided"
-    left = {more: 1 - max(one, 0.0) ** 2 for more, one in r.items()}
-    best = min(left, key=lambda more: left[more])
-    clear = all(one >= CLEARLY * left[best] for more, one in left.items() if more != best)
-    if r[best] < LEAST_R or not clear:
-        return "undecided"
-    return {0: "held", all_missed: "missed"}.get(best, "undecided")
+        return None
+    left = {total: 1 - max(one, 0.0) ** 2 for total, one in r.items()}
+    best = min(left, key=lambda total: left[total])
+    clear = all(one >= CLEARLY * left[best] for total, one in left.items() if total != best)
+    return best if clear and r[best] >= LEAST_R else None
 
 
 def _follows(light: Float64, expected: Expected, place: Int64, moved: int) -> float:

@@ -1,0 +1,218 @@
+"""What the light says of a playlist's sections: stored with them, and judged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import takewhile
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from hdmea.arrays import Variable, Variables
+from hdmea.errors import StimulusError
+from hdmea.session import PipelineSession
+from hdmea.stimulus.alignment import Alignment
+from hdmea.stimulus.diagnosis import (
+    LongInterval,
+    Shown,
+    contradiction,
+    inside,
+    intervals_in_words,
+)
+from hdmea.stimulus.movie import Movie
+from hdmea.stimulus.sections import Section, trial_frames
+
+
+def accept_missed(
+    session: PipelineSession,
+    shown: Shown,
+    sections: Sequence[Section],
+    variables: Variables,
+    mode: Literal["error", "warn"],
+) -> None:
+    """Judge long intervals in which pulses were missed; parameters as for `accept_light`.
+
+    They are nothing to go by if the light is another one before them already.
+
+    Raises
+    ------
+    StimulusError
+        With the setting that inserts the frames.
+    """
+    missed = _intervals(shown, variables, "missed")
+    compared = _compared(variables, shown.frame_s)
+    if not missed or _contradicted_before(missed[0].frame, sections, compared):
+        return
+    message = (
+        f"{session.dataset_id}: the light of the movies after it shows that pulses were missed in "
+        f"{intervals_in_words(missed)}, so that all later frames are counted too low: "
+        f"{shown.clock_setting(missed_at_s=inside(missed, shown.frame_s))}"
+    )
+    if mode == "error":
+        raise StimulusError(message)
+    session.warn(message)
+
+
+def accept_light(
+    session: PipelineSession,
+    shown: Shown,
+    sections: Sequence[Section],
+    movies: Sequence[Movie],
+    variables: Variables,
+    mode: Literal["error", "warn"],
+) -> None:
+    """Judge how the light compares with the sections: refuse it, or warn of it.
+
+    Parameters
+    ----------
+    session
+        The recording.
+    shown
+        How the playlist was taken.
+    sections, movies
+        The presentations that were recorded, and their movies.
+    variables
+        What was found, as it is stored.
+    mode
+        Whether a contradiction is an error or a warning. That the meaning of an interval is open
+        is an error in any case.
+
+    Raises
+    ------
+    StimulusError
+        With the setting that mends it, where that can be told.
+    """
+    where = session.dataset_id
+    compared = _compared(variables, shown.frame_s)
+    last = max(_last_frames(sections, movies), default=0)
+    open_ = [one for one in _intervals(shown, variables, "undecided") if one.frame < last]
+    told = [
+        f"section {i} ({section.movie}): r = {one.r:.2f} at a lag of {one.lag_frames:.0f} frames"
+        for i, (section, one) in enumerate(zip(sections, compared, strict=True))
+        if one.contradicts
+    ]
+    if told:
+        message = f"{where}: the photodiode contradicts the playlist in {'; '.join(told)}"
+        if mode == "warn":
+            session.warn(message)
+        elif why := contradiction(shown, sections, movies, compared):
+            raise StimulusError(f"{message}. {why}")
+        elif not open_:
+            raise StimulusError(
+                f"{message}. Check playlist and frame clock, or accept it with alignment='warn'"
+            )
+    if open_:
+        times = inside(open_, shown.frame_s)
+        raise StimulusError(
+            f"{where}: whether the display held a frame or pulses were missed is told neither "
+            f"by the photodiode there nor by movies after it in {intervals_in_words(open_)}. "
+            f"If the display held them: {shown.clock_setting(held_at_s=times)}. If "
+            f"pulses were missed: {shown.clock_setting(missed_at_s=times)}"
+        )
+
+
+def _compared(variables: Variables, frame_s: float) -> list[Alignment]:
+    columns = (
+        variables[f"stimulus/alignment/{name}"].values.tolist()
+        for name in ("r", "lag_frames", "contrast", "delay_s", "reason")
+    )
+    return [
+        Alignment(r, lag, contrast, delay / frame_s, reason)
+        for r, lag, contrast, delay, reason in zip(*columns, strict=True)
+    ]
+
+
+def _intervals(shown: Shown, variables: Variables, verdict: str) -> list[LongInterval]:
+    """Intervals of which the movies gave a verdict."""
+    frames, verdicts = (
+        variables[f"stimulus/alignment/undecided/{name}"].values.tolist()
+        for name in ("frame", "verdict")
+    )
+    chosen = {frame for frame, one in zip(frames, verdicts, strict=True) if one == verdict}
+    return [one for one in shown.long_intervals if one.frame in chosen]
+
+
+def _last_frames(sections: Sequence[Section], movies: Sequence[Movie]) -> list[int]:
+    """Last frame of each section's movie or trials."""
+    rules = {movie.name: movie.rule for movie in movies}
+    return [
+        max(
+            section.content_start_frame + section.length_frames,
+            int(trial_frames(section, rules[section.movie])[:, 1].max()),
+        )
+        for section in sections
+    ]
+
+
+def _contradicted_before(
+    frame: int, sections: Sequence[Section], compared: Sequence[Alignment]
+) -> bool:
+    """Whether the light is wrong before a frame already, so that something else is."""
+    pairs = zip(sections, compared, strict=True)
+    before = takewhile(lambda p: p[0].content_start_frame + p[0].length_frames <= frame, pairs)
+    return any(one.contradicts for _, one in before)
+
+
+def undecided_variables(
+    frames: Sequence[int], verdicts: Sequence[str], r: npt.NDArray[np.float64]
+) -> Variables:
+    """Verdicts of the movies on intervals that nothing else decides.
+
+    Parameters
+    ----------
+    frames
+        Frame that begins each.
+    verdicts
+        ``held``, ``missed`` or ``undecided``.
+    r
+        Correlation of light and movies after it if held, and if missed, ``(interval, 2)``.
+    """
+    group = "stimulus/alignment/undecided"
+    dims = ("undecided",)
+    return {
+        f"{group}/frame": Variable(
+            np.array(frames, dtype=np.int64), "frame", dims, "frame that begins the interval"
+        ),
+        f"{group}/verdict": Variable(
+            np.array(verdicts, dtype=np.str_), "", dims, "held, missed or undecided"
+        ),
+        f"{group}/r_held": Variable(
+            r[:, 0].copy(), "1", dims, "correlation after it if the frame was held"
+        ),
+        f"{group}/r_missed": Variable(
+            r[:, 1].copy(), "1", dims, "correlation after it if pulses were missed"
+        ),
+    }
+
+
+def alignment_variables(compared: Sequence[Alignment], frame_s: float) -> Variables:
+    """How the light compares with each section, as it is stored."""
+
+    def column(values: Sequence[float], unit: str, meaning: str) -> Variable:
+        return Variable(np.array(values, dtype=np.float64), unit, ("section",), meaning)
+
+    return {
+        "stimulus/alignment/r": column(
+            [one.r for one in compared], "1", "correlation of photodiode and movie luminance"
+        ),
+        "stimulus/alignment/lag_frames": column(
+            [one.lag_frames for one in compared], "frame", "lag of the best correlation"
+        ),
+        "stimulus/alignment/delay_s": column(
+            [one.delay_frames * frame_s for one in compared],
+            "s",
+            "how much later the light came than the frame times, parts of a frame included",
+        ),
+        "stimulus/alignment/contrast": column(
+            [one.contrast for one in compared],
+            "count",
+            "swing of the photodiode that follows the movie",
+        ),
+        "stimulus/alignment/reason": Variable(
+            np.array([one.reason for one in compared], dtype=np.str_),
+            "",
+            ("section",),
+            "why a section could not be checked",
+        ),
+    }

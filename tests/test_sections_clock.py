@@ -1,0 +1,198 @@
+"""Gaps of the frame clock, judged with the movies that were shown after them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from faulty_recordings import FaultyRecordings, assert_true, remedies
+
+from hdmea.errors import StimulusError
+from hdmea.pipeline import PipelineSession, add_section_time
+from hdmea.stimulus.long_intervals import Expected, expected_light, judge_intervals
+from hdmea.stimulus.sections import lay_out_sections
+
+MIDDLE_OF_GREY = 900  # between noise and step; the photodiode sees nothing there
+
+
+def verdicts(session: PipelineSession) -> list[str]:
+    return list(session.values("stimulus/alignment/undecided/verdict"))
+
+
+@pytest.mark.parametrize("held", [(100,), (MIDDLE_OF_GREY,), (1250,), (100, MIDDLE_OF_GREY, 1750)])
+def test_frames_that_the_display_held_count_as_they_are(
+    held: tuple[int, ...], faulty: FaultyRecordings
+) -> None:
+    files = faulty.files(held_frames=held)
+    session = faulty.loaded(files)
+    add_section_time(playlist_name="friday", session=session)
+    assert verdicts(session) == ["held"] * len(held)
+    assert_true(session, files)
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        {"missed_pulses": (100,)},
+        {"missed_pulses": (MIDDLE_OF_GREY,)},
+        {"missed_pulses": (1250,)},  # in the step, while the light is constant
+        {"missed_pulses": (900, 901, 930)},  # two gaps in one grey
+        {"missed_pulses": (100, 1750), "held_frames": (MIDDLE_OF_GREY,)},
+        {"missed_pulses": (MIDDLE_OF_GREY,), "stop_after_s": 36.0},
+    ],
+    ids=str,
+)
+def test_missed_pulses_are_an_error_whose_setting_inserts_them(
+    faults: dict[str, Any], faulty: FaultyRecordings
+) -> None:
+    files = faulty.files(**faults)
+    session = faulty.loaded(files)
+    typed = {"playlist_name": "friday", "playlist_truncated": "keep"}
+    with pytest.raises(StimulusError, match="shows that pulses were missed") as error:
+        add_section_time(playlist_name="friday", session=session)  # this comes before a misfit
+    ((step, values),) = remedies(str(error.value))
+    assert (step, list(values["frame_clock"])) == ("load_recording", ["missed_at_s"])
+    mended = faulty.mended(str(error.value), files, add_section_time=typed)
+    assert_true(mended, files)
+    assert set(verdicts(mended)) <= {"held"}
+    add_section_time(alignment="warn", session=session, **typed)
+    assert any("pulses were missed" in warning for warning in session.warnings)
+
+
+def test_of_gaps_in_one_grey_as_many_are_missed_as_the_light_says(
+    faulty: FaultyRecordings,
+) -> None:
+    """Which of the two it was cannot be told, and makes no difference for any movie."""
+    files = faulty.files(missed_pulses=(MIDDLE_OF_GREY,), held_frames=(920,))
+    with pytest.raises(StimulusError, match="shows that pulses were missed") as error:
+        add_section_time(playlist_name="friday", session=faulty.loaded(files))
+    mended = faulty.mended(str(error.value), files)
+    assert_true(mended, files)
+    assert verdicts(mended) == ["held"]
+
+
+def test_a_gap_that_nothing_decides_is_an_error_with_both_settings(
+    faulty: FaultyRecordings,
+) -> None:
+    files = faulty.files(missed_pulses=(MIDDLE_OF_GREY,))
+    clock = {"frame_clock": {"photodiode_row": None}}
+    session = faulty.loaded(files, **clock)
+    with pytest.raises(StimulusError, match=r"told neither.*interval at 16\.050 s") as error:
+        add_section_time(playlist_name="friday", alignment="warn", session=session)
+    held, missed = remedies(str(error.value))
+    assert set(held[1]["frame_clock"]) == {"photodiode_row", "held_at_s"}
+    assert set(missed[1]["frame_clock"]) == {"photodiode_row", "missed_at_s"}
+    assert_true(faulty.mended(str(error.value), files, 1, load_recording=clock), files)
+    as_held = faulty.mended(str(error.value), files, 0, load_recording=clock)
+    with np.load(files.truth_npz_path) as truth:
+        late = truth["frame_times_s"][truth["section_content_start_frame"] + 1]
+    starts = as_held.values("stimulus/sections/content_start_s")
+    np.testing.assert_allclose(starts[1:], late[1:])  # a frame late, as was typed
+
+
+def test_a_gap_after_the_last_trial_is_of_no_account(faulty: FaultyRecordings) -> None:
+    files = faulty.files(missed_pulses=(2430,))
+    session = faulty.loaded(files)
+    add_section_time(playlist_name="friday", session=session)
+    assert verdicts(session) == ["undecided"]
+    assert_true(session, files)
+
+
+@pytest.mark.parametrize(
+    ("faults", "told", "said", "name"),
+    [
+        ({"missed_pulses": (MIDDLE_OF_GREY,)}, "held", "pulses were missed", "missed_at_s"),
+        ({"held_frames": (MIDDLE_OF_GREY,)}, "missed", "held a frame", "held_at_s"),
+    ],
+)
+def test_a_gap_of_which_the_wrong_thing_was_typed(
+    faults: dict[str, Any], told: str, said: str, name: str, faulty: FaultyRecordings
+) -> None:
+    files = faulty.files(**faults)
+    clock = {"frame_clock": {"irregular": told}}
+    with pytest.raises(StimulusError, match=f"section 1.*The light shows that .*{said}") as error:
+        add_section_time(playlist_name="friday", session=faulty.loaded(files, **clock))
+    assert set(remedies(str(error.value))[0][1]["frame_clock"]) == {"irregular", name}
+    assert_true(faulty.mended(str(error.value), files, load_recording=clock), files)
+
+
+@pytest.mark.parametrize("start", [40, -1])
+def test_a_shifted_playlist_is_not_taken_for_a_gap(start: int, faulty: FaultyRecordings) -> None:
+    files = faulty.files(start_frame=start, held_frames=(MIDDLE_OF_GREY,))
+    with pytest.raises(StimulusError, match="contradicts the playlist in section 0") as error:
+        add_section_time(playlist_name="friday", session=faulty.loaded(files))
+    step, values = remedies(str(error.value))[-1]
+    assert (step, values["playlist_start_frame"]) == ("add_section_time", start)
+    mended = faulty.mended(str(error.value), files, -1)
+    assert verdicts(mended) == ["held"]
+    assert_true(mended, files)
+
+
+@pytest.mark.parametrize(("change", "said"), [(-1, "1 frame earlier"), (2, "2 frames later")])
+def test_a_lag_that_begins_where_no_gap_shows_it_is_placed(
+    change: int, said: str, faulty: FaultyRecordings
+) -> None:
+    """Frame times from elsewhere lack a frame, or have two too many, after the noise."""
+    files = faulty.files()
+    with np.load(files.truth_npz_path) as truth:
+        times = truth["frame_times_s"]
+    grey = np.linspace(times[750], times[900], 150 + change, endpoint=False)
+    kept = [*times[:750], *grey, *times[900:]]
+    session = faulty.loaded(files, frame_clock={"source": "array", "times_s": tuple(kept)})
+    with pytest.raises(StimulusError, match=f"comes {said}.*between .*noise.*step") as error:
+        add_section_time(playlist_name="friday", session=session)
+    assert remedies(str(error.value)) == []
+
+
+# -- the judgement itself --------------------------------------------------------------------------
+
+
+def light_after(moved: int, movie: np.ndarray[Any, Any], noise: float = 0.0) -> Any:
+    """Light of a movie shown from frame 100 on of which `moved` frames before it are missing."""
+    light = np.full(100 + movie.size, 0.5)
+    light[100 - moved : 100 - moved + movie.size] = movie
+    rng = np.random.default_rng(1)
+    return light[: 100 + movie.size - moved] + rng.normal(0, noise, 100 + movie.size - moved)
+
+
+def expected_of(movie: np.ndarray[Any, Any]) -> Expected:
+    section = np.r_[np.full(100, -1), np.zeros(movie.size, dtype=np.int64)]
+    return Expected(np.r_[np.full(100, np.nan), movie], section)
+
+
+HELD_NOISE = np.repeat(np.random.default_rng(4).uniform(size=100), 4)
+ONE_SWITCH = np.r_[np.zeros(200), np.ones(200)]
+
+
+@pytest.mark.parametrize("movie", [HELD_NOISE, ONE_SWITCH], ids=["noise", "switch"])
+@pytest.mark.parametrize(("moved", "verdict"), [(0, "held"), (1, "missed")])
+def test_one_switch_of_the_light_is_enough(movie: Any, moved: int, verdict: str) -> None:
+    (judged,) = judge_intervals(light_after(moved, movie), expected_of(movie), [50], [1])
+    assert judged.verdict == verdict
+    assert max(judged.r_held, judged.r_missed) > 0.999
+
+
+def test_what_is_not_clear_stays_open() -> None:
+    for movie, noise in ((ONE_SWITCH, 0.3), (HELD_NOISE, 2.0), (np.ones(400), 0.0)):
+        judged = judge_intervals(light_after(0, movie, noise), expected_of(movie), [50], [1])
+        assert [one.verdict for one in judged] == ["undecided"]
+    between = 0.5 * (light_after(0, HELD_NOISE)[:-1] + light_after(1, HELD_NOISE))
+    (judged,) = judge_intervals(between, expected_of(HELD_NOISE), [50], [1])
+    assert judged.verdict == "undecided"  # light that is late by half a frame
+
+
+def test_a_gap_inside_a_movie_is_judged_with_what_comes_after_it() -> None:
+    light = np.delete(np.r_[np.full(100, 0.5), HELD_NOISE], 300)
+    judged = judge_intervals(light, expected_of(HELD_NOISE), [50, 299], [1, 1])
+    assert [one.verdict for one in judged] == ["held", "missed"]
+
+
+def test_expected_light_knows_where_movies_lie_and_what_is_cut() -> None:
+    sections = lay_out_sections([("a", 3), ("b", 2), ("c", 4)], start_frame=-181)
+    found = expected_light(sections, {"a": np.arange(3.0), "b": None, "c": np.arange(4.0)}, 729)
+    known = np.flatnonzero(np.isfinite(found.luminance))
+    # a begins one frame before the clock; c at -181 + 364 + 363 + 180
+    assert known.tolist() == [0, 1, 726, 727, 728]
+    assert found.luminance[known].tolist() == [1, 2, 0, 1, 2]
+    assert found.section[known].tolist() == [0, 0, 2, 2, 2]
