@@ -432,7 +432,11 @@ digest = StimulusLibrary(folder + "/stimuli").movie("flicker").digest()
 bring(session, "add_section_time", {
     "stimulus/sections/movie": Variable(np.array(["flicker"]), "", ("section",), "movie"),
     "stimulus/sections/kind": Variable(np.array(["noise"]), "", ("section",), "kind"),
-    "stimulus/sections/content_start_frame": Variable(np.array([2]), "1", ("section",), "start"),
+    **{
+        f"stimulus/sections/{name}": Variable(np.array([value]), "1", ("section",), name)
+        for name, value in (("content_start_frame", 2), ("shown_start_frame", 0),
+                            ("shown_stop_frame", 120), ("complete", 1))
+    },
 }, inputs={"movie:flicker": digest})
 
 highest, done = 0, False

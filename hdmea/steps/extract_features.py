@@ -192,8 +192,7 @@ def _compute(session: PipelineSession, feature: Feature, parameters: BaseModel) 
     missing = _not_shown(feature, inputs)
     if missing:
         session.warn(
-            f"{session.dataset_id}: no {missing} was shown, "
-            f"so feature {feature.name} is not applicable"
+            f"{session.dataset_id}: no {missing}, so feature {feature.name} is not applicable"
         )
         result = not_applicable(feature, n_units)
     else:
@@ -203,12 +202,12 @@ def _compute(session: PipelineSession, feature: Feature, parameters: BaseModel) 
 
 
 def _not_shown(feature: Feature, inputs: FeatureInputs) -> str | None:
-    """The stimulus that a feature is about and that the recording lacks, if it lacks it."""
+    """What a feature is about and the recording lacks, if it does; after a "no"."""
     shown = inputs.trials
     if shown is not None and feature.stimulus_kind not in (None, *shown.kind):
-        return f"stimulus of kind {feature.stimulus_kind!r}"
+        return f"stimulus of kind {feature.stimulus_kind!r} was shown"
     if "sta" in feature.needs and not inputs.stas:
-        return "noise movie"
+        return "noise movie was shown whole"
     return None
 
 

@@ -150,8 +150,9 @@ class PlaylistShown:
     def _rules(self) -> dict[str, Any]:
         return {movie.name: movie.rule for movie in self.movies}
 
-    @cached_property
+    @property
     def _shown(self) -> Shown:
+        # not kept: it knows methods of this object, and a circle would hold the session in memory
         clock = "stimulus/clock/n_dropped"
         return Shown(
             placing=self.placing,
