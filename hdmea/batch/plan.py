@@ -11,13 +11,14 @@ from typing import Any
 
 from hdmea.batch.columns import file_digests, without_paths
 from hdmea.batch.config import WorkflowConfig
-from hdmea.batch.recordings import Recording, few, require_files
+from hdmea.batch.recordings import Recording, require_files
 from hdmea.errors import FileMissingError, HdmeaError, ParameterError
 from hdmea.features.registry import FEATURES
 from hdmea.steps.extract_features import BROUGHT_BY
 from hdmea.steps.registry import STEPS
 from hdmea.stimulus.library import StimulusLibrary
 from hdmea.stimulus.movie import Movie
+from hdmea.tsv import few
 
 _FILE_NAMES = {
     "add_section_time": "sections",

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,9 +24,8 @@ from hdmea.session.identity import check_dataset_id
 from hdmea.steps.add_section_time import AddSectionTimeParameters
 from hdmea.steps.registry import STEPS
 from hdmea.steps.step import StepParameters
+from hdmea.tsv import few, lines_said, read_rows
 from hdmea.validation import problems, unknown
-
-_SHOWN = 5
 
 
 def _no_braces(path: str) -> str:
@@ -124,27 +121,21 @@ def read_recordings(config: WorkflowConfig) -> dict[str, Recording]:
         Listing everything that is wrong with it, by line and column.
     """
     path = Path(config.recordings)
-    if not path.is_file():
-        raise FileMissingError(f"There is no table of recordings {path}.")
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ParameterError(
-            f"{path} is not text in UTF-8: {error}. Save it as text in UTF-8."
-        ) from error
+    header, rows = read_rows(path, "table of recordings")
+    _check_header(path, header)
     recordings: dict[str, Recording] = {}
     lines_of: dict[str, list[int]] = defaultdict(list)
     wrong: dict[str, list[int]] = defaultdict(list)
-    for line, cells in _rows(path, text):
+    for line, cells in rows:
         lines_of[cells["recording"]].append(line)
         try:
             recordings[cells["recording"]] = _recording(config, cells)
         except ParameterError as error:
             for said in error.args:
                 wrong[said].append(line)
-    problems_found = [f"{_lines(lines)}: {said}" for said, lines in wrong.items()]
+    problems_found = [f"{lines_said(lines)}: {said}" for said, lines in wrong.items()]
     problems_found += [
-        f"{name!r} is listed {len(lines)} times: {_lines(lines)}"
+        f"{name!r} is listed {len(lines)} times: {lines_said(lines)}"
         for name, lines in lines_of.items()
         if len(lines) > 1
     ]
@@ -244,47 +235,6 @@ def _wrong_paths(files: Mapping[str, str]) -> Iterator[str]:
             _no_braces(path)
         except ValueError as error:
             yield f"column {name}: {error}"
-
-
-def few(names: Sequence[object]) -> str:
-    """The first few of many names.
-
-    Examples
-    --------
-    >>> few(range(8))
-    '0, 1, 2, 3, 4 and 3 more'
-    """
-    more = len(names) - _SHOWN
-    return ", ".join(map(str, names[:_SHOWN])) + (f" and {more} more" if more > 0 else "")
-
-
-def _lines(numbers: Sequence[int]) -> str:
-    return f"line{'s' if numbers[1:] else ''} {few(numbers)}"
-
-
-def _rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, str]]]:
-    """Line number and cells by column of every row."""
-    lines = [
-        (number, _without_empty_end([cell.strip() for cell in cells]))
-        for number, line in enumerate(text.splitlines(), start=1)
-        if line.strip() and not line.startswith("#")
-        for cells in csv.reader([line], delimiter="\t")
-    ]
-    header = lines[0][1] if lines else []
-    _check_header(path, header)
-    for number, cells in lines[1:]:
-        if len(cells) > len(header):
-            raise ParameterError(
-                f"{path}, line {number}: {len(cells)} cells, but {len(header)} columns."
-            )
-        yield number, dict(zip_longest(header, cells, fillvalue=""))
-
-
-def _without_empty_end(cells: list[str]) -> list[str]:
-    """Cells without the empty ones that spreadsheets put after the last column."""
-    while cells and not cells[-1]:
-        cells.pop()
-    return cells
 
 
 def _check_header(path: Path, header: Sequence[str]) -> None:
