@@ -137,9 +137,12 @@ def _parser() -> argparse.ArgumentParser:
     one = add("summary", _summary, "say in a line per recording what its session file holds")
     _add_files(one)
 
-    one = add("table", _table, "write one table of all units of all recordings")
+    one = add("table", _table, "write one table of the included units of all recordings")
     _add_files(one)
     one.add_argument("-o", "--output", metavar="CSV", type=Path, required=True)
+    one.add_argument(
+        "--all", action="store_true", help="excluded units too, with the columns that say why"
+    )
 
     one = add("picture", _picture, "draw the overview of a recording")
     one.add_argument("file", metavar="FILE", type=Path, help="session file")
@@ -291,7 +294,8 @@ def _summary(options: argparse.Namespace) -> int:
 def _table(options: argparse.Namespace) -> int:
     from hdmea.export.tables import write_units_table
 
-    print(f"wrote {write_units_table(_session_files(options.files), options.output)}")
+    files = _session_files(options.files)
+    print(f"wrote {write_units_table(files, options.output, all_units=options.all)}")
     return 0
 
 

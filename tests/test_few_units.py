@@ -40,7 +40,7 @@ def stimuli(tmp_path_factory: pytest.TempPathFactory) -> Path:
          "STA significant 0 of 0"),
         ("silent", 0, 2, "2 units; 0 spikes; 76.1 s; playlist tiny; no response 2; "
          "STA significant 0 of 2"),
-        ("one", 1, 0, "1 units; 629 spikes; 76.1 s; playlist tiny; ON 1; STA significant 1 of 1"),
+        ("one", 1, 0, "1 unit; 629 spikes; 76.1 s; playlist tiny; ON 1; STA significant 1 of 1"),
     ],
 )  # fmt: skip
 def test_few_units_go_through_every_step_in_both_modes(

@@ -178,6 +178,12 @@ class WorkflowConfig(_Strict):
             if other not in self.features
         ]
         unfit += [
+            f"{name} with these parameters needs feature {feature}, which is left out"
+            for name in chosen
+            for feature in self.needed_features(name)
+            if feature not in self.features
+        ]
+        unfit += [
             f"a checkpoint is asked for after {name}, which is left out"
             for name in self.checkpoints
             if name not in chosen
@@ -196,6 +202,11 @@ class WorkflowConfig(_Strict):
         """Names of the features that are extracted."""
         chosen = getattr(self.steps, "extract_features", None)
         return () if chosen is None else tuple(dict.fromkeys(chosen.features))
+
+    def needed_features(self, step: str) -> tuple[str, ...]:
+        """Features that a step needs with its parameters."""
+        chosen: StepParameters = getattr(self.steps, step)
+        return chosen.needed_features()
 
     def parameters(self, step: str) -> dict[str, Any]:
         """A step's parameters as plain values, without those that come from the table."""

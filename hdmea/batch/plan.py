@@ -14,8 +14,11 @@ from hdmea.batch.config import WorkflowConfig
 from hdmea.batch.recordings import Recording, require_files
 from hdmea.errors import FileMissingError, HdmeaError, ParameterError
 from hdmea.features.registry import FEATURES
+from hdmea.steps.curate_units import CurateUnitsParameters
+from hdmea.steps.curation_table import curation_digest, read_curation, unknown_recordings
 from hdmea.steps.extract_features import BROUGHT_BY
 from hdmea.steps.registry import STEPS
+from hdmea.steps.step import StepParameters
 from hdmea.stimulus.library import StimulusLibrary
 from hdmea.stimulus.movie import Movie
 from hdmea.tsv import few
@@ -23,6 +26,7 @@ from hdmea.tsv import few
 _FILE_NAMES = {
     "add_section_time": "sections",
     "section_spike_times": "spikes",
+    "curate_units": "curation",
     "compute_sta": "sta",
 }
 
@@ -34,7 +38,8 @@ class Part:
     Parameters
     ----------
     name
-        Name of its file: ``load_recording``, ``sections``, ``spikes``, ``features.<f>``, ``sta``.
+        Name of its file: ``load_recording``, ``sections``, ``spikes``, ``features.<f>``,
+        ``curation``, ``sta``.
     step
         The step that makes it.
     values
@@ -69,7 +74,8 @@ class Part:
         return {
             "version": self.version,
             "parameters": without_paths(self.step, parameters.affecting()),
-            "files": file_digests(recording.input_files(self.step)),
+            "files": file_digests(recording.input_files(self.step))
+            | _curation(parameters, recording.name),
         }
 
 
@@ -88,6 +94,7 @@ def parts_of(config: WorkflowConfig) -> dict[str, Part]:
     for step in config.chosen_steps:
         values = config.parameters(step)
         needs = tuple(_FILE_NAMES.get(need, need) for need in STEPS[step].needs)
+        needs += tuple(f"features.{name}" for name in config.needed_features(step))
         if step == "extract_features":
             made = [_feature(name, values["parameters"], needs) for name in config.features]
         else:
@@ -154,6 +161,7 @@ def require_inputs(config: WorkflowConfig, recordings: Mapping[str, Recording]) 
     except FileMissingError as error:
         problems.append(str(error))
     problems += _playlist_problems(config, recordings)
+    problems += _curation_problems(config, recordings)
     if problems:
         raise ParameterError("\n".join(problems))
 
@@ -179,6 +187,26 @@ def _untold(config: WorkflowConfig, recordings: Mapping[str, Recording]) -> Iter
             f"{few(both)}: playlist and light_onsets are both given; leave one out. Light onsets "
             "of some recordings belong into their cells, not into the configuration"
         )
+
+
+def _curation(parameters: StepParameters, recording: str) -> dict[str, str]:
+    """Digest of what a curation table says of a recording: rows of others do not count."""
+    table = parameters.table if isinstance(parameters, CurateUnitsParameters) else None
+    digest = curation_digest(read_curation(table).get(recording, [])) if table else None
+    return {} if digest is None else {"table": digest}
+
+
+def _curation_problems(config: WorkflowConfig, recordings: Mapping[str, Recording]) -> list[str]:
+    """What is wrong with the curation table; which units there are is known only to the jobs."""
+    table = None
+    if "curate_units" in config.chosen_steps:
+        table = config.parameters("curate_units")["table"]
+    if table is None:
+        return []
+    try:
+        return unknown_recordings(table, recordings)
+    except HdmeaError as error:
+        return [str(error)]
 
 
 def _playlist_problems(config: WorkflowConfig, recordings: Mapping[str, Recording]) -> list[str]:

@@ -33,6 +33,29 @@ def n_units(session: PipelineSession) -> int:
     return int(session["units/unit_id"].data.shape[0]) if "units/unit_id" in session else 0
 
 
+def included(session: PipelineSession) -> npt.NDArray[np.bool_]:
+    """Flags of the units that are included: all of them where nobody has curated them."""
+    path = "units/included"
+    if path not in session:
+        return np.ones(n_units(session), dtype=np.bool_)
+    return np.asarray(session.values(path) == 1)
+
+
+def units_said(session: PipelineSession) -> str:
+    """How many units there are and, where they were curated, how many are included."""
+    n = n_units(session)
+    said = f"{n} unit{'s' if n != 1 else ''}"
+    if "units/included" in session:
+        said += f", {int(included(session).sum())} included"
+    return said
+
+
+def n_spikes(session: PipelineSession) -> int:
+    """Spikes of the included units; 0 where the recording has no sorted file."""
+    path = "units/n_spikes"
+    return int(session.values(path)[included(session)].sum()) if path in session else 0
+
+
 def polarity(session: PipelineSession) -> npt.NDArray[np.str_] | None:
     """Class by ``on_off`` of each unit, None where the feature or its stimulus is missing."""
     path = "features/on_off/class"
@@ -43,11 +66,11 @@ def polarity(session: PipelineSession) -> npt.NDArray[np.str_] | None:
 
 
 def polarity_counts(session: PipelineSession) -> dict[str, int] | None:
-    """Units of each class that occurs, in the order of `POLARITIES`; None as for `polarity`."""
+    """Included units of each class that occurs, ordered as `POLARITIES`; None as for `polarity`."""
     classes = polarity(session)
     if classes is None:
         return None
-    counted = Counter(classes.tolist())
+    counted = Counter(classes[included(session)].tolist())
     return {name: counted[name] for name in (*POLARITIES, *sorted(counted)) if name in counted}
 
 

@@ -8,11 +8,13 @@ from pathlib import Path
 from hdmea.export.readings import (
     POLARITIES,
     SHORT_DIGEST,
+    included,
     is_significant,
-    n_units,
+    n_spikes,
     no_peak_reasons,
     polarity_counts,
     sta_stimuli,
+    units_said,
     z_peaks,
 )
 from hdmea.session import PipelineSession
@@ -21,9 +23,10 @@ from hdmea.session import PipelineSession
 def summary_line(path: str | Path) -> str:
     """Say of a session file in one line what it holds.
 
-    Units, spikes, duration, playlist; units by response to the light step; units whose STA stands
-    out (p < 0.01, Bonferroni over lags and pixels); what is pending; number of warnings; and the
-    first characters of the content digest.
+    Units and, where they were curated, how many of them are included; of these: spikes, units by
+    response to the light step, units whose STA stands out (p < 0.01, Bonferroni over lags and
+    pixels). Duration, playlist, what is pending, number of warnings, and the first characters of
+    the content digest.
 
     Raises
     ------
@@ -32,8 +35,8 @@ def summary_line(path: str | Path) -> str:
     """
     session = PipelineSession.load(path)
     said = [
-        f"{n_units(session)} units",
-        f"{_n_spikes(session)} spikes",
+        units_said(session),
+        f"{n_spikes(session)} spikes",
         _duration(session),
         _playlist(session),
         _polarities(session),
@@ -45,11 +48,6 @@ def summary_line(path: str | Path) -> str:
     said.append("no warnings" if n == 0 else f"{n} warning{'s' if n > 1 else ''}")
     said.append(f"content {session.content_digest[:SHORT_DIGEST]}")
     return f"{session.dataset_id}: {'; '.join(said)}"
-
-
-def _n_spikes(session: PipelineSession) -> int:
-    path = "units/spike_times"
-    return int(session[path].data.shape[0]) if path in session else 0
 
 
 def _duration(session: PipelineSession) -> str:
@@ -77,8 +75,9 @@ def _sta(session: PipelineSession) -> list[str]:
     for stimulus in sta_stimuli(session):
         peaks = z_peaks(session, stimulus)
         if peaks is not None:
-            n = int(is_significant(session, stimulus, peaks).sum())
-            flat = int((no_peak_reasons(session, stimulus, peaks) == "no_variation").sum())
+            chosen = included(session)
+            n = int(is_significant(session, stimulus, peaks)[chosen].sum())
+            flat = int((no_peak_reasons(session, stimulus, peaks)[chosen] == "no_variation").sum())
             but = f", undefined {flat} for lack of variation" if flat else ""
-            said.append(f"STA significant {n} of {peaks.z.size}{but} ({stimulus})")
+            said.append(f"STA significant {n} of {int(chosen.sum())}{but} ({stimulus})")
     return said or ["no STA"]

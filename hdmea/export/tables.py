@@ -12,7 +12,7 @@ import numpy as np
 
 from hdmea.arrays import Array
 from hdmea.errors import ParameterError
-from hdmea.export.readings import n_units, no_peak_reasons, sta_stimuli, z_peaks
+from hdmea.export.readings import included, n_units, no_peak_reasons, sta_stimuli, z_peaks
 from hdmea.session import PipelineSession
 from hdmea.store.small_file import write_small_file
 
@@ -27,16 +27,30 @@ _FIRST = (
     "n_spikes",
     "n_rejected_peaks",
     "tags",
+    "included",
+    "exclusion_reason",
+    "label",
+    "note",
 )
-_NOT_COLUMNS = ("units/unit_id", "units/spike_times_index")
+_NOT_COLUMNS = (
+    "units/unit_id",
+    "units/spike_times_index",
+    "units/included",
+    "units/exclusion_reason",
+)
 
 Columns = dict[str, list[str]]
 
 
-def write_units_table(paths: Iterable[str | Path], csv_path: str | Path) -> Path:
-    """Write one row per recording and unit, and everything scalar that is known of it.
+def write_units_table(
+    paths: Iterable[str | Path], csv_path: str | Path, *, all_units: bool = False
+) -> Path:
+    """Write one row per recording and included unit, and everything scalar that is known of it.
 
-    Columns: ``recording``, ``unit_id``, place and number of spikes; the sorter's measures;
+    Where nobody has curated the units, all are included.
+
+    Columns: ``recording``, ``unit_id``, place and number of spikes; ``label`` and ``note`` where
+    people gave them; the sorter's measures;
     ``<feature>.<column>`` of every feature, each followed by its reason; and of every STA
     ``sta.<stimulus>.`` with ``n_spikes`` (averaged), ``n_excluded``, ``z_peak`` (largest by size),
     ``peak_lag_frames``, ``polarity`` (1 or -1, the peak's sign), ``peak_y``, ``peak_x`` and
@@ -50,6 +64,9 @@ def write_units_table(paths: Iterable[str | Path], csv_path: str | Path) -> Path
         Session files, one per recording.
     csv_path
         The table, UTF-8; replaced whole if it exists.
+    all_units
+        Write the excluded units too, with the columns ``included`` (1, 0) and
+        ``exclusion_reason``.
 
     Returns
     -------
@@ -79,7 +96,7 @@ def write_units_table(paths: Iterable[str | Path], csv_path: str | Path) -> Path
                 f"{recordings[session.dataset_id][0]} and {path} are both of recording "
                 f"{session.dataset_id!r}; a table has each unit once, leave one out"
             )
-        recordings[session.dataset_id] = (path, _columns(session))
+        recordings[session.dataset_id] = (path, _columns(session, all_units))
     if not recordings:
         raise ParameterError("no session files are given; a table needs at least one")
     names = {name for _, columns in recordings.values() for name in columns}
@@ -105,8 +122,23 @@ def _order(name: str) -> tuple[Any, ...]:
     return (group, name.removesuffix("_reason"), name.endswith("_reason"))
 
 
-def _columns(session: PipelineSession) -> Columns:
+def _columns(session: PipelineSession, all_units: bool) -> Columns:
     """Cells of every column, as text."""
+    chosen = included(session)
+    if all_units:
+        reason = "units/exclusion_reason"
+        empty = np.full(chosen.size, "")
+        return _all_columns(session) | {
+            "included": _cells(chosen.astype(np.int64)),
+            "exclusion_reason": _cells(session.values(reason) if reason in session else empty),
+        }
+    return {
+        name: [cell for cell, wanted in zip(cells, chosen, strict=True) if wanted]
+        for name, cells in _all_columns(session).items()
+    }
+
+
+def _all_columns(session: PipelineSession) -> Columns:
     n = n_units(session)
     numbers = session.values("units/unit_id") if "units/unit_id" in session else np.zeros(0)
     columns = {"recording": [session.dataset_id] * n, "unit_id": _cells(numbers.astype(np.int64))}

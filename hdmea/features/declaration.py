@@ -22,7 +22,7 @@ Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
 Text = npt.NDArray[np.str_]
 
-NEEDS = ("spikes", "units", "duration", "frame_clock", "trials", "sta")
+NEEDS = ("spikes", "frame_clock", "trials", "sta", "units", "duration")
 """What a feature may need, beside other features: ``features.<name>``."""
 _OF_FEATURES = "features."
 

@@ -224,12 +224,16 @@ def count_coincident(one: Int64, other: Int64, width: int) -> int:
 
 
 def without_duplicates(
-    rank: Sequence[int], duplicates: Pairs, candidates: Collection[int]
+    rank: Sequence[int],
+    duplicates: Pairs,
+    candidates: Collection[int],
+    always: Collection[int] = (),
 ) -> Mapping[int, int]:
     """Find the candidates that repeat another one, going from the largest to the smallest.
 
     A unit is left out if it is a duplicate of one that stays; so no two that stay are
-    duplicates, and for each one that does not there is one that does.
+    duplicates, except of those that always stay, and for each one that does not there is one that
+    does.
 
     Parameters
     ----------
@@ -239,6 +243,8 @@ def without_duplicates(
         Pairs of which one is too many.
     candidates
         Rows of the units that may stay.
+    always
+        Rows of candidates that stay even if they are duplicates.
 
     Returns
     -------
@@ -264,7 +270,8 @@ def without_duplicates(
     for unit in rank:
         if unit not in candidates:
             continue
-        kept = [place for _, place in sorted(copies.get(unit, ())) if rank[place] in stays]
+        repeats = () if unit in always else copies.get(unit, ())
+        kept = [place for _, place in sorted(repeats) if rank[place] in stays]
         if kept:
             instead[unit] = rank[kept[0]]
         else:

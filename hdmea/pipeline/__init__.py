@@ -14,6 +14,7 @@ load_recording = StepFunction(STEPS["load_recording"])
 add_section_time = StepFunction(STEPS["add_section_time"])
 section_spike_times = StepFunction(STEPS["section_spike_times"])
 extract_features = StepFunction(STEPS["extract_features"])
+curate_units = StepFunction(STEPS["curate_units"])
 compute_sta = StepFunction(STEPS["compute_sta"])
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "compare",
     "compute_sta",
     "create_session",
+    "curate_units",
     "draw_overview",
     "extract_features",
     "load_recording",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from hdmea.export.readings import POLARITIES, n_units, polarity
+from hdmea.export.readings import POLARITIES, included, n_units, polarity, units_said
 from hdmea.report.palette import POLARITY_COLOURS, POLARITY_MARKERS, QUIET, UNKNOWN
 from hdmea.session import PipelineSession
 
@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
 _ELECTRODES = 65
 _NOT_CLASSIFIED = "not classified"
+_EXCLUDED = "excluded"
 
 
 def draw_chip(axes: Axes, session: PipelineSession, letters: Mapping[int, str]) -> None:
-    """Units at their electrodes, by polarity and number of spikes.
+    """Units at their electrodes, by polarity and number of spikes; excluded ones pale.
 
     Parameters
     ----------
@@ -43,7 +44,7 @@ def draw_chip(axes: Axes, session: PipelineSession, letters: Mapping[int, str]) 
     for side in ("top", "right"):
         axes.spines[side].set_visible(True)
     n = n_units(session)
-    axes.set_title(f"{n} unit{'s' if n != 1 else ''} on the chip", loc="left")
+    axes.set_title(f"{units_said(session)} on the chip", loc="left")
     if n == 0:
         axes.text(0.5, 0.5, "no units", transform=axes.transAxes, ha="center", color=QUIET)
         return
@@ -53,12 +54,14 @@ def draw_chip(axes: Axes, session: PipelineSession, letters: Mapping[int, str]) 
     area = 14 + 120 * spikes / most
     found = polarity(session)
     classes = found if found is not None else np.full(n, _NOT_CLASSIFIED)
-    for name in sorted(set(classes.tolist()), key=[*POLARITIES, *classes.tolist()].index):
+    classes = np.where(included(session), classes, _EXCLUDED)
+    order = [*POLARITIES, *classes[classes != _EXCLUDED].tolist(), _EXCLUDED]
+    for name in sorted(set(classes.tolist()), key=order.index):
         of_class = classes == name
         axes.scatter(
             column[of_class], row[of_class], s=area[of_class],
             c=POLARITY_COLOURS.get(name, UNKNOWN), marker=POLARITY_MARKERS.get(name, "o"),
-            alpha=0.8, edgecolors="white", linewidths=0.5,
+            alpha=0.25 if name == _EXCLUDED else 0.8, edgecolors="white", linewidths=0.5,
             label=f"{POLARITIES.get(name, name)} {int(of_class.sum())}",
         )  # fmt: skip
     for unit, letter in letters.items():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from hdmea.export.readings import POLARITIES, n_units, polarity, sta_stimuli, z_peaks
+from hdmea.export.readings import POLARITIES, included, n_units, polarity, sta_stimuli, z_peaks
 from hdmea.kernels.psth import psth_counts
 from hdmea.kernels.spikes import SpikeTrains
 from hdmea.kernels.sta_peak import sta_peaks, z_threshold
@@ -38,18 +38,21 @@ class StepTrials:
 
 
 def choose_examples(session: PipelineSession, wanted: int = 3) -> list[int]:
-    """Rows of units that respond well: an ON, an OFF and another one where there are such.
+    """Rows of included units that respond well: an ON, an OFF and another one if there are such.
 
     A unit's strength is its larger change of rate at light on or off plus the size of its STA's
-    peak, each relative to the best unit of the recording; then its number of spikes and its
+    peak, each relative to the best unit that is included; then its number of spikes and its
     number decide. Units without spikes are chosen last.
     """
     n = n_units(session)
     if n == 0:
         return []
+    usable = included(session)
     spikes = session.values("units/n_spikes")
-    strength = _relative(_step_strength(session)) + _relative(_sta_strength(session))
-    order = np.lexsort((session.values("units/unit_id"), -spikes, -strength, spikes == 0)).tolist()
+    strength = _relative(np.where(usable, _step_strength(session), 0))
+    strength += _relative(np.where(usable, _sta_strength(session), 0))
+    order = np.lexsort((session.values("units/unit_id"), -spikes, -strength, spikes == 0))
+    order = order[usable[order]].tolist()
     classes = polarity(session)
     chosen: list[int] = []
     for name in ("on", "off", "on_off"):

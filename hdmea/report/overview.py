@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hdmea.errors import ParameterError
-from hdmea.export.readings import SHORT_DIGEST, n_units, sta_stimuli, step_versions
+from hdmea.export.readings import (
+    SHORT_DIGEST,
+    included,
+    n_spikes,
+    n_units,
+    sta_stimuli,
+    step_versions,
+    units_said,
+)
 from hdmea.report.alignment import draw_alignment
 from hdmea.report.chip import draw_chip
 from hdmea.report.examples import (
@@ -94,7 +102,10 @@ def overview_figure(session: PipelineSession) -> Figure:
     if examples:
         _write_caption(figure, trials, stimulus)
     else:
-        say(figure.add_axes((0.4, 0.1, 0.58, 0.5)), "no units to show")
+        say(
+            figure.add_axes((0.4, 0.1, 0.58, 0.5)),
+            "no units to show" if not n_units(session) else "no unit is included",
+        )
     for place, (row, letter) in enumerate(letters.items()):
         _draw_example(figure, session, row, letter, place, trials, stimulus)
     return figure
@@ -118,14 +129,13 @@ def _draw_example(
     figure.text(0.43, bottom + 0.15, unit_title(session, row, letter), fontweight="bold")
     draw_raster(raster, rate, session, row, trials)
     draw_sta(image, course, session, row, stimulus)
-    if place == _EXAMPLES - 1 or place == n_units(session) - 1:
+    if place == _EXAMPLES - 1 or place == int(included(session).sum()) - 1:
         rate.set_xlabel("time from light on (s)")
         course.set_xlabel(course_label(session))
 
 
 def _write_head(figure: Figure, session: PipelineSession) -> None:
-    spikes = session["units/spike_times"].data.shape[0] if "units/spike_times" in session else 0
-    head = [f"{n_units(session)} units", f"{spikes} spikes"]
+    head = [units_said(session), f"{n_spikes(session)} spikes"]
     if "stimulus/playlist" in session:
         head.append(f"playlist {session.values('stimulus/playlist')}")
     figure.text(0.015, 0.965, session.dataset_id, fontsize=15, fontweight="bold", va="center")

@@ -27,7 +27,8 @@ _LAST_KNOWN_VERSION = 2
 """Of the files' format, as far as the vendor's own tools read it."""
 
 _RESERVED = frozenset(
-    f"units/{name}" for name in ("recording", "x_um", "y_um", "included", "exclusion_reason")
+    f"units/{name}"
+    for name in ("recording", "x_um", "y_um", "included", "exclusion_reason", "label", "note")
 )
 """Columns of units that tables or steps may bring besides those of every recording."""
 

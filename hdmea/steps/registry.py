@@ -7,6 +7,7 @@ from typing import Any
 from hdmea.errors import UnknownNameError
 from hdmea.steps.add_section_time import ADD_SECTION_TIME
 from hdmea.steps.compute_sta import COMPUTE_STA
+from hdmea.steps.curate_units import CURATE_UNITS
 from hdmea.steps.extract_features import EXTRACT_FEATURES
 from hdmea.steps.load_recording import LOAD_RECORDING
 from hdmea.steps.section_spike_times import SECTION_SPIKE_TIMES
@@ -19,6 +20,7 @@ STEPS: dict[str, Step[Any]] = {
         ADD_SECTION_TIME,
         SECTION_SPIKE_TIMES,
         EXTRACT_FEATURES,
+        CURATE_UNITS,
         COMPUTE_STA,
     )
 }

@@ -34,6 +34,10 @@ class StepParameters(BaseModel):
         }
         return self.model_dump(mode="json", exclude=harmless)
 
+    def needed_features(self) -> tuple[str, ...]:
+        """Features that the step needs with these parameters."""
+        return ()
+
 
 HARMLESS: dict[str, Any] = {"harmless": True}
 """Mark of a parameter that cannot change a result (``Field(json_schema_extra=HARMLESS)``)."""
@@ -131,7 +135,7 @@ class Step(Generic[P]):
         Raises
         ------
         MissingDataError
-            If a step that it needs is not done.
+            If a step, or a feature, that it needs is not there.
         StaleSessionError
             If the session's file was changed by somebody else.
         """
@@ -142,6 +146,17 @@ class Step(Generic[P]):
             raise MissingDataError(
                 f"{self.name} needs {' and '.join(missing)}, which session {session.dataset_id!r} "
                 f"has not done; run {missing[0]} first"
+            )
+        absent = [
+            name
+            for name in parameters.needed_features()
+            if f"features.{name}" not in session.contributions
+        ]
+        if absent:
+            raise MissingDataError(
+                f"{self.name} with these parameters needs the feature {' and '.join(absent)}, "
+                f"which session {session.dataset_id!r} has not got; run "
+                f"extract_features(features={absent}) first"
             )
         for task in self.tasks(session, parameters):
             obtain(session, self, task)

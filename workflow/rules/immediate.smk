@@ -88,6 +88,27 @@ rule extract_feature:
         "../../scripts/make_part.py"
 
 
+rule curate_units:
+    input:
+        parts=needed("curation"),
+    output:
+        part=step_file("curation"),
+    log:
+        f"{OUT}/logs/{{recording}}/curation.log",
+    benchmark:
+        f"{OUT}/benchmarks/{{recording}}/curation.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=memory_mb(2),
+    params:
+        step="curate_units",
+        parameters=parameters("curation"),
+        definition=definition("curation"),
+    script:
+        "../../scripts/make_part.py"
+
+
 rule compute_sta:
     input:
         parts=needed("sta"),
