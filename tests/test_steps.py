@@ -38,6 +38,8 @@ from hdmea.pipeline import (
 from hdmea.simulate import SimulatedDataset, simulate_recording
 from hdmea.simulate.sorting import MEASURES
 from hdmea.steps.registry import STEPS
+from hdmea.stimulus.geometry import stored_geometry
+from hdmea.stimulus.library import StimulusLibrary
 
 Call = Callable[..., Any]
 NOISE = "perfect_dense_noise_15x15_15hz_r42_24s"
@@ -213,6 +215,30 @@ def test_a_movie_that_changed_since_the_sections_is_refused(
     np.save(stimuli / f"{NOISE}.npy", 255 - np.load(stimuli / f"{NOISE}.npy"))
     with pytest.raises(StimulusError, match="changed in the stimulus library"):
         compute_sta(stimuli_dir=stimuli, session=sectioned)
+
+
+def test_a_changed_geometry_is_stored_anew_and_no_movie_counts_as_changed(
+    sectioned: PipelineSession, tmp_path: Path
+) -> None:
+    stimuli = tmp_path / "stimuli"
+    shutil.copytree(sectioned.stimuli_dir, stimuli)
+    before = stored_geometry(sectioned.values, sectioned.paths())
+    assert {grid.source for grid in before.movies} == {"default"}
+    key = sectioned.contributions["add_section_time"].key
+    (stimuli / "display.yaml").write_text(
+        "{width_px: 600, height_px: 600, um_per_display_pixel: 2, flip_x: true,"
+        f" movies: [{{pattern: {NOISE}, pitch_px: 40}}]}}"
+    )
+    add_section_time(playlist_name="tiny", stimuli_dir=stimuli, session=sectioned)
+    after = stored_geometry(sectioned.values, sectioned.paths())
+    # the middle of the middle pixel is that of the display; the next one lies to the left on the
+    # retina, 40 display pixels of 2 um away
+    assert after.to_retina_um(NOISE, [[7, 7], [8, 7]]).tolist() == [[0, 0], [-80, 0]]
+    assert sectioned.contributions["add_section_time"].key != key
+    library = StimulusLibrary(stimuli)
+    assert after == library.geometry(library.playlist("tiny"))
+    compute_sta(session=sectioned, cover_range=(-4, 0))
+    assert f"sta/{NOISE}/sta" in sectioned
 
 
 def test_a_pending_feature_that_fails_is_not_taken_for_done(loaded: PipelineSession) -> None:

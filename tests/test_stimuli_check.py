@@ -447,7 +447,8 @@ def test_onsets_come_from_the_photodiode_where_there_are_no_frames(
     words = ["stimuli", "check", str(library), "--playlist", "brief", "--photodiode", str(recorded)]
     assert main([*words, "--json"]) == 1
     for draft in json.loads(capsys.readouterr().out)["drafts"]:
-        assert "from the photodiode of rec.h5" in draft["text"]
+        said = "from the photodiode of rec.h5, with the playlist laid out from the clock's first"
+        assert said in draft["text"]
         save(library, Draft(**draft))
     found = StimulusLibrary(library)
     for truth in whole[1]:
@@ -526,6 +527,22 @@ def test_the_direction_of_a_bar_is_measured(directions: int, pixels: int) -> Non
         assert motion.r2 > 0.99
     found = propose(Shown(frames.mean(axis=(1, 2)), frames))
     assert [event.name for event in found.events] == [name for name, _ in movie.events]
+
+
+def test_a_movie_in_which_the_light_never_changes_is_said_to_be_so(tmp_path: Path) -> None:
+    """A drifting grating: pictures, no bar, and as bright as the rest but for rounding."""
+    phase = np.arange(40)[None, None, :] / 20 - np.arange(90)[:, None, None] / 30
+    frames = np.full((150, 10, 40), 127.5)
+    frames[30:120] += 127.5 * np.sin(2 * np.pi * phase)
+    assert np.ptp(frames.mean(axis=(1, 2))) > 0
+    np.save(tmp_path / "grating.npy", frames)
+    (tmp_path / "movie_length.csv").write_text("movie_name,movie_length\ngrating,150\n")
+    (draft,) = check(tmp_path).drafts
+    assert yaml.safe_load(draft.text)["kind"] == "unknown"
+    (tmp_path / "patterns.yaml").write_text("- {pattern: grat*, kind: moving_bar}")
+    report = check(tmp_path)
+    assert "# no change of light was found: fill in the events" in report.drafts[0].text
+    assert "draft: to be completed by direction:<degrees>" in report.movies[0].notes
 
 
 def test_noise_moves_nowhere() -> None:

@@ -258,7 +258,8 @@ class _MovieChecker:
         if length is None:
             return None
         if frames is not None and movie.geometry:  # they were found to be the movie's
-            shown = Shown(mean_luminance(frames), frames)
+            # Means of equal frames may differ by rounding where pixels are floats.
+            shown = Shown(mean_luminance(frames).round(9), frames)
             return propose(shown, movie.kind, movie.rule), f"the frames of {movie.name}.npy"
         recorded = self.light.of(movie.name, length) if self.light is not None else None
         if recorded is not None and self.light is not None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from hdmea.arrays import Array
-from hdmea.stimulus.movie import Kind, TrialEvent, blocks
+from hdmea.stimulus.movie import Kind, TrialEvent, blocks, missing_events
 from hdmea.stimulus.onsets import (
     Float64,
     Stretch,
@@ -118,6 +118,8 @@ def propose(shown: Shown, kind: Kind = "unknown", rule: TrialRule | None = None)
     if rule is None:
         rule = _trials(found, length)
     if not found.stretches:
+        if missing_events(found.kind, ()) and not found.remarks:
+            found.remarks.append("no change of light was found: fill in the events")
         return Proposal(found.kind, rule, (), tuple(found.remarks))
     if given is None:
         first = found.stretches[: found.per_trial]

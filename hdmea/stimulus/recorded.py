@@ -28,7 +28,7 @@ class RecordedLight:
     Parameters
     ----------
     name
-        Name of the recording's file.
+        Name of the recording's file, and whether it is only assumed where movies are.
     frames
         Mean light of every frame of the frame clock but the last.
     starts
@@ -101,6 +101,7 @@ def recorded_light(
         pairs = [(str(movie), int(begin)) for movie, begin in zip(shown, begins, strict=True)]
     else:
         pairs = _laid_out(library, playlist)
+        name += ", with the playlist laid out from the clock's first frame"
     # The first presentation counts.
     return RecordedLight(name, frames, dict(reversed(pairs)))
 
