@@ -472,7 +472,7 @@ def test_an_sta_of_several_times_the_budget_stays_within_it(tmp_path: Path) -> N
     (stimuli / "flicker.json").write_text(json.dumps({"section_kwargs": rule, "kind": "noise"}))
     said = child(LARGE_STA, tmp_path, 0.06)
     assert said["result"] > 300_000_000
-    margin = 40_000_000  # images and weights of the kernel, blocks that are digested and written
-    assert said["growth"] < 60_000_000 + margin
+    # images and weights of the kernel, blocks that are digested and written, are within it, too
+    assert said["growth"] < 60_000_000
     assert said["estimate"] < 0.001
     assert verify(tmp_path / "large.h5").content_digest == said["digest"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,7 @@ def rest_of_the_steps(session: PipelineSession) -> None:
 
 @pytest.fixture(scope="module")
 def straight(loaded_file: Path) -> Callable[[], PipelineSession]:
+    @cache
     def made() -> PipelineSession:
         """The session in the order in which nothing ever waits."""
         session = PipelineSession.load(loaded_file)
@@ -261,7 +263,7 @@ def test_without_noise_it_is_not_applicable(
 
 def test_what_no_step_can_bring_is_an_error_at_once(places: dict[str, Path]) -> None:
     session = create_session(cmtr_path=places["cmtr_path"])
-    load_recording(session=session)
+    load_recording(session=session, probe="off")
     for name in ("peak", "twice"):
         with pytest.raises(MissingDataError, match="feature peak needs the frame clock"):
             extract_features(features=[name], session=session)
