@@ -19,8 +19,10 @@ from hdmea.pipeline import (
     extract_features,
     section_spike_times,
 )
+from hdmea.report.overview import draw_overview, overview_figure
 
 WITH_LIGHT = {"noise", "step", "ramps"}
+FLASH = {"movie": "flash", "duration_s": 1.5, "before_s": 0.9}
 
 MISTAKES: list[tuple[str, dict[str, Any], dict[str, Any], str, dict[str, Any]]] = [
     # what, its faults, what was typed, what is said, what to type
@@ -83,10 +85,13 @@ def test_a_shift_by_a_few_frames_is_the_playlists_or_one_of_pulses(
     files = faulty.files(start_frame=start)
     with pytest.raises(StimulusError, match="comes 2 frames") as error:
         add_section_time(playlist_name="friday", session=faulty.loaded(files))
-    clock, playlist = remedies(str(error.value))
+    clock, playlist, *display = remedies(str(error.value))
     assert clock == ("load_recording", {"frame_clock": {"drop_first": 4 + start}})
     assert playlist[1]["playlist_start_frame"] == start
-    for which in (0, 1):
+    assert [values["frame_clock"]["display_delay_s"] for _, values in display] == (
+        [pytest.approx(2 / 60, abs=1e-4)] if start > 0 else []
+    )
+    for which in range(2 + len(display)):
         session = faulty.mended(str(error.value), files, which)
         assert (session.values("stimulus/alignment/lag_frames") == 0).all()
         assert_true(session, files)
@@ -217,6 +222,56 @@ def test_no_playlist_of_the_library_was_shown(faulty: FaultyRecordings, tmp_path
     assert remedies(str(error.value)) == []
 
 
+def test_without_a_photodiode_the_message_says_what_to_keep(faulty: FaultyRecordings) -> None:
+    files = faulty.files(stop_after_s=22.0)
+    clock = {"frame_clock": {"photodiode_row": None}}
+    with pytest.raises(StimulusError, match="If the recording does not hold all of it") as error:
+        add_section_time(playlist_name="friday", session=faulty.loaded(files, **clock))
+    session = faulty.mended(str(error.value), files, load_recording=clock)
+    assert_true(session, files)
+    assert set(session.values("stimulus/alignment/reason")) == {"no_photodiode"}
+
+
+def test_a_movie_without_frames_does_not_hide_where_the_others_are(
+    faulty: FaultyRecordings, tmp_path: Path
+) -> None:
+    library = write_library(tmp_path / "some")
+    (library / "ramps.npy").unlink()
+    files = faulty.files(start_frame=77)
+    with pytest.raises(StimulusError, match="contradicts") as error:
+        add_section_time(playlist_name="friday", session=faulty.loaded(files, library))
+    ((_, values),) = remedies(str(error.value))
+    session = faulty.loaded(files, library)
+    add_section_time(session=session, **values)
+    assert_true(session, files)
+    assert session.values("stimulus/alignment/reason").tolist() == ["", "", "no_movie_file"]
+
+
+def test_the_picture_and_the_summary_say_what_was_cut(
+    faulty: FaultyRecordings, tmp_path: Path
+) -> None:
+    session = faulty.loaded(faulty.files(stop_after_s=18.5))
+    add_section_time(playlist_name="friday", playlist_truncated="keep", session=session)
+    extract_features(features=["on_off"], session=session)
+    assert session.features["on_off"]["on_off_index_reason"].tolist() == ["stimulus_not_played"] * 2
+    assert any("no stimulus of kind 'step' was shown in a whole trial" in w
+               for w in session.warnings)  # fmt: skip
+    figure = overview_figure(session)
+    labels = {text.get_gid(): text.get_text() for axes in figure.axes for text in axes.texts}
+    assert labels["label 0"] == "noise\nr 1.00, lag 0"
+    assert labels["label 1"] == "light step, cut\ntoo few frames"
+    session.save(tmp_path / "cut.h5")
+    assert draw_overview(tmp_path / "cut.h5", tmp_path / "cut.png").stat().st_size > 10_000
+
+
+def test_the_picture_of_sections_without_frames(faulty: FaultyRecordings) -> None:
+    session = faulty.loaded(faulty.files(), frame_clock={"source": "none"})
+    add_section_time(light_onsets=FLASH, session=session)
+    figure = overview_figure(session)
+    labels = {text.get_gid(): text.get_text() for axes in figure.axes for text in axes.texts}
+    assert labels["label 0"] == "light step\nnot checked"
+
+
 # -- the STA of what was recorded ------------------------------------------------------------------
 
 
@@ -259,8 +314,6 @@ def test_of_two_presentations_the_whole_one_is_used(faulty: FaultyRecordings) ->
 
 # -- sections from the light -----------------------------------------------------------------------
 
-FLASH = {"movie": "flash", "duration_s": 1.5, "before_s": 0.9}
-
 
 @pytest.fixture(scope="module")
 def onsets(faulty: FaultyRecordings) -> list[tuple[float, float]]:
@@ -271,10 +324,11 @@ def onsets(faulty: FaultyRecordings) -> list[tuple[float, float]]:
         return [(times[begin + 150 * n], times[begin + 150 * n + 60]) for n in range(3)]
 
 
+@pytest.mark.parametrize("source", ["analog", "none"])
 def test_light_onsets_are_those_of_the_truth(
-    faulty: FaultyRecordings, onsets: list[tuple[float, float]]
+    source: str, faulty: FaultyRecordings, onsets: list[tuple[float, float]]
 ) -> None:
-    session = faulty.loaded(faulty.files())
+    session = faulty.loaded(faulty.files(), frame_clock={"source": source})
     add_section_time(light_onsets={**FLASH, "n_expected": 3}, session=session)
     times = session.values("stimulus/events/time_s")
     assert session.values("stimulus/events/name").tolist() == ["light_on", "light_off"] * 3
@@ -293,9 +347,11 @@ def test_light_onsets_are_those_of_the_truth(
 def test_features_of_light_onsets_are_those_of_the_playlist(faulty: FaultyRecordings) -> None:
     found = {}
     for how in ({"playlist_name": "friday"}, {"light_onsets": FLASH}):
-        session = faulty.loaded(faulty.files())
+        clock = {} if "playlist_name" in how else {"frame_clock": {"source": "none"}}
+        session = faulty.loaded(faulty.files(), **clock)
         parameters = {"on_off": {"window_s": 0.4, "baseline_s": 0.5}}
         extract_features(features=["on_off"], parameters=parameters, session=session)
+        assert session.pending == {"on_off": "add_section_time"}
         add_section_time(session=session, **how)
         section_spike_times(session=session)
         found[next(iter(how))] = session.features["on_off"]

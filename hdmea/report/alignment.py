@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 
 Float64 = npt.NDArray[np.float64]
 
-_REASONS = {"constant_luminance": "constant light", "constant_photodiode": "photodiode is flat"}
+_REASONS = {
+    "constant_luminance": "constant light",
+    "constant_photodiode": "photodiode is flat",
+    "only_noise": "photodiode is only noise",
+}
 _COLUMNS = 1500
 _LANES = 2
 
@@ -89,6 +93,9 @@ def _duration(session: PipelineSession) -> float:
 def _draw_sections(axes: Axes, session: PipelineSession) -> None:
     start, end = (session.values(f"stimulus/sections/{name}") for name in ("start_s", "end_s"))
     kinds = [str(kind) for kind in session.values("stimulus/sections/kind")]
+    complete = "stimulus/sections/complete"
+    whole = session.values(complete).tolist() if complete in session else [1] * len(kinds)
+    cut = ["" if one else ", cut" for one in whole]
     labels = []
     for i, kind in enumerate(kinds):
         colour = KIND_COLOURS.get(kind, KIND_COLOURS["unknown"])
@@ -98,7 +105,7 @@ def _draw_sections(axes: Axes, session: PipelineSession) -> None:
         )  # fmt: skip
         agreement, suspect = _agreement(session, i)
         label = axes.text(
-            (start[i] + end[i]) / 2, 1.03, f"{KIND_WORDS.get(kind, kind)}\n{agreement}",
+            (start[i] + end[i]) / 2, 1.03, f"{KIND_WORDS.get(kind, kind)}{cut[i]}\n{agreement}",
             transform=axes.get_xaxis_transform(), ha="center", va="bottom", fontsize=8,
             linespacing=1.3, color=WARNING if suspect else "black",
             fontweight="bold" if suspect else "normal", gid=f"label {i}",

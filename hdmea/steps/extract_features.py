@@ -205,7 +205,7 @@ def _not_shown(feature: Feature, inputs: FeatureInputs) -> str | None:
     """What a feature is about and the recording lacks, if it does; after a "no"."""
     shown = inputs.trials
     if shown is not None and feature.stimulus_kind not in (None, *shown.kind):
-        return f"stimulus of kind {feature.stimulus_kind!r} was shown"
+        return f"stimulus of kind {feature.stimulus_kind!r} was shown in a whole trial"
     if "sta" in feature.needs and not inputs.stas:
         return "noise movie was shown whole"
     return None

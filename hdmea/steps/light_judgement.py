@@ -23,6 +23,8 @@ from hdmea.stimulus.diagnosis import (
 from hdmea.stimulus.movie import Movie
 from hdmea.stimulus.sections import Section, trial_frames
 
+_SHOWN = 8
+
 
 def accept_missed(
     session: PipelineSession,
@@ -93,7 +95,9 @@ def accept_light(
         if one.contradicts
     ]
     if told:
-        message = f"{where}: the photodiode contradicts the playlist in {'; '.join(told)}"
+        more = f"; and {len(told) - _SHOWN} more" if len(told) > _SHOWN else ""
+        told = told[:_SHOWN]
+        message = f"{where}: the photodiode contradicts the playlist in {'; '.join(told)}{more}"
         if mode == "warn":
             session.warn(message)
         elif why := contradiction(shown, sections, movies, compared):

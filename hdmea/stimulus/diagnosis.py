@@ -129,6 +129,11 @@ class Shown:
             "load_recording", {"frame_clock": values}, {"frame_clock": dict(self.frame_clock)}
         )
 
+    def later_by(self, frames: float) -> str:
+        """Words for a delay of the display that is longer by some frames."""
+        before = float(self.frame_clock.get("display_delay_s", 0.0))
+        return self.clock_setting(display_delay_s=round(before + frames * self.frame_s, 5))
+
 
 def misfit(shown: Shown, sections: Sequence[Section], movies: Sequence[Movie]) -> str:
     """Why a playlist does not fit the frame clock, and the setting with which it does.
@@ -229,12 +234,13 @@ def _placing(shown: Shown, movies: Sequence[Movie]) -> str | None:
     shift = placing.playlist_start_frame - earlier
     if 0 < abs(shift) <= shown.n_dropped and shown.placing.changes(placing) == 1:
         pulses = shown.clock_setting(drop_first=max(0, shown.n_dropped + shift))
-        return (
+        said = (
             f"In all sections the light comes {_frames(abs(shift))} "
             f"{'later' if shift > 0 else 'earlier'} than the playlist says (r {r:.2f}). "
-            "Probably the display gave another number of pulses "
-            f"before its first frame: {pulses}. If the playlist itself began then: {words}"
+            "Probably the display gave another number of pulses before its first frame: "
+            f"{pulses}. If the playlist itself began then: {words}"
         )
+        return said if shift < 0 else f"{said}. If the display is late: {shown.later_by(shift)}"
     return f"The photodiode follows the playlist (r {r:.2f}) with this setting: {words}"
 
 
@@ -331,12 +337,10 @@ def _late_by_a_part(shown: Shown, compared: Sequence[Alignment]) -> str:
     delay = float(delays.mean())
     if np.ptp(delays) > _SAME or abs(delay - round(delay)) < _PART:
         return ""
-    before = float(shown.frame_clock.get("display_delay_s", 0.0))
-    setting_ = shown.clock_setting(display_delay_s=round(before + delay * shown.frame_s, 5))
     return (
         f"In all sections the light comes {abs(delay):.2f} frames "
         f"({1000 * abs(delay) * shown.frame_s:.1f} ms) {'later' if delay > 0 else 'earlier'} than "
-        f"its pulses: {setting_}"
+        f"its pulses: {shown.later_by(delay)}"
     )
 
 

@@ -7,7 +7,7 @@ by its movies, in their order and at their distances.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -29,7 +29,6 @@ CLEAR_R = 0.8
 """Mean correlation of a placing that is beyond doubt."""
 _RIVAL = 0.9
 _LEAST_SHARE = 0.25
-_MOST_PASSES = 10
 _TIE = 0.02
 
 
@@ -223,7 +222,7 @@ class LightSearch:
         starts = np.arange(-whole, n)
         after = sum(frames_between_starts(movie.length_frames) for movie in movies[first:])
         score = self._gain(movies[first:], starts)
-        passes = min(_MOST_PASSES, max(current.repeats, -(-n // whole)) + 1)
+        passes = -(-n // whole) + 1  # more cannot be on the clock
         one_pass = self._gain(movies, np.arange(-whole, n + after + passes * whole))
         candidates: list[tuple[Placing, float]] = []
         for repeats in range(1, passes + 1):
@@ -237,6 +236,9 @@ class LightSearch:
                 (Placing(name, int(starts[at]), first, repeats), float(score[at]))
                 for at in (best, second)
             ]
+        # As many passes as were said may be more than the clock holds.
+        said = max(current.repeats, passes)
+        candidates += [(replace(one, repeats=said), gained) for one, gained in candidates[-2:]]
         return candidates
 
     def _gain(self, movies: Sequence[Movie], starts: Int64) -> Float64:
@@ -293,7 +295,13 @@ def left_out(sections: Iterable[Section], n_frames: int) -> list[int]:
 def _agree(one: set[tuple[str, int]], other: set[tuple[str, int]]) -> bool:
     """Whether two placings have their movies at the same frames, as far as both have them."""
     fewer, more = sorted((one, other), key=len)
-    return all(
-        any(movie == known and abs(frame - at) <= MAX_LAG_FRAMES for known, at in more)
-        for movie, frame in fewer
-    )
+    for movie in {name for name, _ in fewer}:
+        wanted = np.array([frame for name, frame in fewer if name == movie])
+        known = np.array(sorted(frame for name, frame in more if name == movie))
+        if not known.size:
+            return False
+        right = np.searchsorted(known, wanted).clip(0, known.size - 1)
+        near = np.minimum(np.abs(known[right] - wanted), np.abs(known[right - 1] - wanted))
+        if (near > MAX_LAG_FRAMES).any():
+            return False
+    return True
