@@ -23,6 +23,7 @@ MOVIES = {
     "ramps": ((0, 100, 4), "unknown", {}),
     "grey": ((0, 60, 1), "grey", {}),
 }
+FLASH = {"movie": "flash", "duration_s": 1.5, "before_s": 0.9}
 PLAYLISTS = {
     "friday": ["noise", "step", "ramps"],
     "monday": ["ramps", "grey", "step"],

@@ -12,17 +12,15 @@ import numpy as np
 import pytest
 from faulty_recordings import FaultyRecordings, assert_true, remedies, write_library
 
-from hdmea.errors import HdmeaError, MissingDataError, ParameterError, StimulusError
+from hdmea.errors import HdmeaError, ParameterError, StimulusError
 from hdmea.pipeline import (
     add_section_time,
     compute_sta,
     extract_features,
-    section_spike_times,
 )
 from hdmea.report.overview import draw_overview, overview_figure
 
 WITH_LIGHT = {"noise", "step", "ramps"}
-FLASH = {"movie": "flash", "duration_s": 1.5, "before_s": 0.9}
 
 MISTAKES: list[tuple[str, dict[str, Any], dict[str, Any], str, dict[str, Any]]] = [
     # what, its faults, what was typed, what is said, what to type
@@ -264,14 +262,6 @@ def test_the_picture_and_the_summary_say_what_was_cut(
     assert draw_overview(tmp_path / "cut.h5", tmp_path / "cut.png").stat().st_size > 10_000
 
 
-def test_the_picture_of_sections_without_frames(faulty: FaultyRecordings) -> None:
-    session = faulty.loaded(faulty.files(), frame_clock={"source": "none"})
-    add_section_time(light_onsets=FLASH, session=session)
-    figure = overview_figure(session)
-    labels = {text.get_gid(): text.get_text() for axes in figure.axes for text in axes.texts}
-    assert labels["label 0"] == "light step\nnot checked"
-
-
 # -- the STA of what was recorded ------------------------------------------------------------------
 
 
@@ -310,84 +300,3 @@ def test_of_two_presentations_the_whole_one_is_used(faulty: FaultyRecordings) ->
     assert (session.values("sta/noise/n_spikes") > n_whole).all()
     compute_sta(cover_range=(-10, 0), incomplete="use", occurrences="first", session=session)
     np.testing.assert_array_equal(session.values("sta/noise/sta"), whole)
-
-
-# -- sections from the light -----------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def onsets(faulty: FaultyRecordings) -> list[tuple[float, float]]:
-    """When the light went on and off in the truth, seconds."""
-    with np.load(faulty.files().truth_npz_path) as truth:
-        begin = int(truth["section_content_start_frame"][1]) + 20 + 60
-        times = truth["frame_times_s"]
-        return [(times[begin + 150 * n], times[begin + 150 * n + 60]) for n in range(3)]
-
-
-@pytest.mark.parametrize("source", ["analog", "none"])
-def test_light_onsets_are_those_of_the_truth(
-    source: str, faulty: FaultyRecordings, onsets: list[tuple[float, float]]
-) -> None:
-    session = faulty.loaded(faulty.files(), frame_clock={"source": source})
-    add_section_time(light_onsets={**FLASH, "n_expected": 3}, session=session)
-    times = session.values("stimulus/events/time_s")
-    assert session.values("stimulus/events/name").tolist() == ["light_on", "light_off"] * 3
-    # The photodiode needs half a millisecond, and its samples are of one.
-    np.testing.assert_allclose(times, np.ravel(onsets), atol=1e-3)
-    np.testing.assert_allclose(session.values("stimulus/trials/start_s"), times[::2] - 0.9)
-    np.testing.assert_allclose(session.values("stimulus/trials/stop_s"), times[::2] + 1.5)
-    assert session.values("stimulus/sections/start_s") == times[0] - 0.9
-    assert session.values("stimulus/sections/end_s") == times[-2] + 1.5
-    assert session.paths("stimulus/sections/") == [
-        f"stimulus/sections/{name}"
-        for name in ("complete", "end_s", "kind", "movie", "occurrence", "start_s")
-    ]
-
-
-def test_features_of_light_onsets_are_those_of_the_playlist(faulty: FaultyRecordings) -> None:
-    found = {}
-    for how in ({"playlist_name": "friday"}, {"light_onsets": FLASH}):
-        clock = {} if "playlist_name" in how else {"frame_clock": {"source": "none"}}
-        session = faulty.loaded(faulty.files(), **clock)
-        parameters = {"on_off": {"window_s": 0.4, "baseline_s": 0.5}}
-        extract_features(features=["on_off"], parameters=parameters, session=session)
-        assert session.pending == {"on_off": "add_section_time"}
-        add_section_time(session=session, **how)
-        section_spike_times(session=session)
-        found[next(iter(how))] = session.features["on_off"]
-    playlist, light = found.values()
-    assert (playlist["n_trials"] == 3).all()
-    assert (light["n_trials"] == 3).all()
-    np.testing.assert_array_equal(playlist["class"], light["class"])
-    np.testing.assert_allclose(
-        light["n_spikes_on"], playlist["n_spikes_on"], atol=1
-    )  # a spike at the very edge of a window
-
-
-def test_light_onsets_that_are_not_as_expected(faulty: FaultyRecordings) -> None:
-    session = faulty.loaded(faulty.files())
-    with pytest.raises(
-        StimulusError, match=r"is 5, but 3 trials were found, with onsets at 1\d\.\d"
-    ):
-        add_section_time(light_onsets={**FLASH, "n_expected": 5}, session=session)
-    with pytest.raises(StimulusError, match=r"2\.500 s|trials of 'flash' are 4 s long.*overlap"):
-        add_section_time(light_onsets={**FLASH, "duration_s": 3.1}, session=session)
-    with pytest.raises(StimulusError, match="no onset") as error:
-        add_section_time(light_onsets={**FLASH, "threshold": 1.0}, session=session)
-    ((_, values),) = remedies(str(error.value))
-    add_section_time(**values, session=session)
-    with pytest.raises(StimulusError, match="is 5, but"):  # also of what is there already
-        add_section_time(light_onsets={**values["light_onsets"], "n_expected": 5}, session=session)
-
-
-def test_light_onsets_without_a_photodiode(faulty: FaultyRecordings) -> None:
-    session = faulty.loaded(faulty.files(), frame_clock={"photodiode_row": None})
-    with pytest.raises(MissingDataError, match="photodiode_row"):
-        add_section_time(light_onsets=FLASH, session=session)
-
-
-def test_an_sta_needs_frames_which_light_onsets_have_not(faulty: FaultyRecordings) -> None:
-    session = faulty.loaded(faulty.files())
-    add_section_time(light_onsets={**FLASH, "kind": "noise"}, session=session)
-    with pytest.raises(MissingDataError, match=r"come from light onsets.*playlist_name="):
-        compute_sta(session=session)

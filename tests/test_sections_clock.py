@@ -91,6 +91,14 @@ def test_a_gap_that_nothing_decides_is_an_error_with_both_settings(
     np.testing.assert_allclose(starts[1:], late[1:])  # a frame late, as was typed
 
 
+def test_constant_light_up_to_the_end_decides_nothing(faulty: FaultyRecordings) -> None:
+    files = faulty.files(playlist="short", missed_pulses=(700,))  # after the step, before the grey
+    with pytest.raises(StimulusError, match="told neither") as error:
+        add_section_time(playlist_name="short", session=faulty.loaded(files))
+    typed = {"playlist_name": "short"}
+    assert_true(faulty.mended(str(error.value), files, 1, add_section_time=typed), files)
+
+
 def test_a_gap_after_the_last_trial_is_of_no_account(faulty: FaultyRecordings) -> None:
     files = faulty.files(missed_pulses=(2430,))
     session = faulty.loaded(files)
