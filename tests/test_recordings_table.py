@@ -109,7 +109,11 @@ def test_everything_wrong_with_the_rows_is_listed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("header", "rows", "said"),
     [
-        ("recording\tcmcr\tsorted", ["a\tb\tc"], "'sorted': unknown; known: recording, cmcr"),
+        (
+            "recording\tcmcr\tsorted",
+            ["a\tb\tc"],
+            "'sorted': unknown Known columns: recording, cmcr",
+        ),
         ("recording\tcmcr\tcmtf", ["a\tb\tc"], "'cmtf': unknown, did you mean 'cmtr'?"),
         ("recording\trepeat\tframe_clock.rwo", [], "'frame_clock.rwo': unknown, did you mean"),
         ("recording,cmcr,cmtr,playlist", ["a,b,c,d"], "separated by tabs"),

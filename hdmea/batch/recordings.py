@@ -244,7 +244,9 @@ def _check_header(path: Path, header: Sequence[str]) -> None:
             f"{path}: its columns are {', '.join(map(repr, header)) or 'missing'}; they must be "
             "recording, cmcr, cmtr, playlist, separated by tabs, and may be named like parameters."
         )
-    wrong = [f"{name!r}: {unknown(name, known)}" for name in header if name not in known]
+    # All known ones are listed once, below.
+    said = {name: unknown(name, known).partition(";")[0] for name in header if name not in known}
+    wrong = [f"{name!r}: {words}" for name, words in said.items()]
     wrong += [f"{name!r}: is there {n} times" for name, n in Counter(header).items() if n > 1]
     if wrong:
         raise ParameterError(
