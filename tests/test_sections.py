@@ -245,6 +245,18 @@ def test_a_movie_without_frames_does_not_hide_where_the_others_are(
     assert session.values("stimulus/alignment/reason").tolist() == ["", "", "no_movie_file"]
 
 
+def test_a_damaged_movie_of_another_playlist_does_not_hide_what_is_wrong(
+    faulty: FaultyRecordings, tmp_path: Path
+) -> None:
+    library = write_library(tmp_path / "damaged")
+    (library / "grey.npy").write_bytes(b"not an array")  # shown on monday
+    session = faulty.loaded(faulty.files(stop_after_s=22.0), library)
+    with pytest.raises(StimulusError, match="too few") as error:
+        add_section_time(playlist_name="friday", session=session)
+    ((_, values),) = remedies(str(error.value))
+    assert values == {"playlist_name": "friday", "playlist_truncated": "keep"}
+
+
 def test_the_picture_and_the_summary_say_what_was_cut(
     faulty: FaultyRecordings, tmp_path: Path
 ) -> None:

@@ -125,6 +125,19 @@ def test_a_gap_of_which_the_wrong_thing_was_typed(
     assert_true(faulty.mended(str(error.value), files, load_recording=clock), files)
 
 
+def test_an_interval_that_was_named_wrongly_is_named_rightly(faulty: FaultyRecordings) -> None:
+    files = faulty.files(missed_pulses=(100, MIDDLE_OF_GREY), held_frames=(1750,))
+    clock = {"frame_clock": {"missed_at_s": (2.73,), "held_at_s": (16.06,)}}
+    with pytest.raises(StimulusError, match="The light shows that pulses were missed") as error:
+        add_section_time(playlist_name="friday", session=faulty.loaded(files, **clock))
+    ((_, values),) = remedies(str(error.value))
+    assert values["frame_clock"]["held_at_s"] == ()
+    assert len(values["frame_clock"]["missed_at_s"]) == 2
+    mended = faulty.mended(str(error.value), files, load_recording=clock)
+    assert_true(mended, files)
+    assert verdicts(mended) == ["held"]
+
+
 @pytest.mark.parametrize("start", [40, -1])
 def test_a_shifted_playlist_is_not_taken_for_a_gap(start: int, faulty: FaultyRecordings) -> None:
     files = faulty.files(start_frame=start, held_frames=(MIDDLE_OF_GREY,))

@@ -14,12 +14,10 @@ from hdmea.errors import StimulusError
 from hdmea.session import PipelineSession
 from hdmea.stimulus.alignment import Alignment
 from hdmea.stimulus.diagnosis import (
-    LongInterval,
     Shown,
     contradiction,
-    inside,
-    intervals_in_words,
 )
+from hdmea.stimulus.long_intervals import LongInterval, intervals_in_words
 from hdmea.stimulus.movie import Movie
 from hdmea.stimulus.sections import Section, trial_frames
 
@@ -49,7 +47,7 @@ def accept_missed(
     message = (
         f"{session.dataset_id}: the light of the movies after it shows that pulses were missed in "
         f"{intervals_in_words(missed)}, so that all later frames are counted too low: "
-        f"{shown.clock_setting(missed_at_s=inside(missed, shown.frame_s))}"
+        f"{shown.named(missed=missed)}"
     )
     if mode == "error":
         raise StimulusError(message)
@@ -107,12 +105,11 @@ def accept_light(
                 f"{message}. Check playlist and frame clock, or accept it with alignment='warn'"
             )
     if open_:
-        times = inside(open_, shown.frame_s)
         raise StimulusError(
             f"{where}: whether the display held a frame or pulses were missed is told neither "
             f"by the photodiode there nor by movies after it in {intervals_in_words(open_)}. "
-            f"If the display held them: {shown.clock_setting(held_at_s=times)}. If "
-            f"pulses were missed: {shown.clock_setting(missed_at_s=times)}"
+            f"If the display held them: {shown.named(held=open_)}. If "
+            f"pulses were missed: {shown.named(missed=open_)}"
         )
 
 

@@ -168,7 +168,13 @@ class PlaylistShown:
 
     def _luminance_of(self, movie: Movie) -> Float64 | None:
         if movie.name not in self._luminance:
-            self._luminance[movie.name] = None if movie.frames_path is None else movie.luminance()
+            try:
+                found = None if movie.frames_path is None else movie.luminance()
+            except HdmeaError:
+                if movie in self.movies:
+                    raise
+                found = None  # of another playlist: it cannot be the remedy, no more
+            self._luminance[movie.name] = found
         return self._luminance[movie.name]
 
     def _of_all(self) -> dict[str, Float64 | None]:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from hdmea.errors import MissingDataError
 from hdmea.session import PipelineSession
 from hdmea.stimulus.clock_params import FrameClockParams
-from hdmea.stimulus.diagnosis import LongInterval
+from hdmea.stimulus.long_intervals import LongInterval
 from hdmea.stimulus.photodiode import Photodiode
 
 

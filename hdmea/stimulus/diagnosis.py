@@ -10,7 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from hdmea.stimulus.alignment import Alignment, align_sections
-from hdmea.stimulus.long_intervals import expected_light, judge_intervals
+from hdmea.stimulus.long_intervals import (
+    LongInterval,
+    expected_light,
+    intervals_in_words,
+    judge_intervals,
+)
 from hdmea.stimulus.movie import Movie
 from hdmea.stimulus.placing import LightSearch, Placing, left_out
 from hdmea.stimulus.remedies import setting
@@ -24,28 +29,6 @@ _SAME = 0.1
 _AS_LONG_FRAMES = 60
 _MOST = 0.9
 _MANY = 60
-
-
-@dataclass(frozen=True, slots=True)
-class LongInterval:
-    """An interval of the frame clock that is longer than one frame.
-
-    Parameters
-    ----------
-    frame
-        Frame of the clock that begins it.
-    start_s
-        Its time.
-    n_frames
-        Its length in median intervals, rounded.
-    verdict
-        ``held``, ``missed`` or ``undecided``.
-    """
-
-    frame: int
-    start_s: float
-    n_frames: int
-    verdict: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,13 +104,30 @@ class Shown:
         return setting("add_section_time", values, given)
 
     def clock_setting(self, **values: Any) -> str:
-        """Words for settings of the frame clock; times are added to those that were given."""
-        for name, value in values.items():
-            if name.endswith("_at_s"):
-                values[name] = tuple(sorted({*self.frame_clock.get(name, ()), *value}))
+        """Words for settings of the frame clock, besides those that were given."""
         return setting(
             "load_recording", {"frame_clock": values}, {"frame_clock": dict(self.frame_clock)}
         )
+
+    def named(
+        self, *, held: Sequence[LongInterval] = (), missed: Sequence[LongInterval] = ()
+    ) -> str:
+        """Words for settings that name intervals, besides those that were named already."""
+        values = {}
+        for name, these, others in (("held_at_s", held, missed), ("missed_at_s", missed, held)):
+            before = tuple(self.frame_clock.get(name, ()))
+            kept = [time for time in before if not any(self._within(time, one) for one in others)]
+            named = tuple(sorted({*kept, *(self._middle(one) for one in these)}))
+            if named != before:
+                values[name] = named
+        return self.clock_setting(**values)
+
+    def _middle(self, interval: LongInterval) -> float:
+        """A time in the middle of an interval, seconds, to the millisecond."""
+        return round(interval.start_s + 0.5 * interval.n_frames * self.frame_s, 3)
+
+    def _within(self, time_s: float, interval: LongInterval) -> bool:
+        return 0 <= time_s - interval.start_s < interval.n_frames * self.frame_s
 
     def later_by(self, frames: float) -> str:
         """Words for a delay of the display that is longer by some frames."""
@@ -299,29 +299,12 @@ def _wrong_intervals(shown: Shown, sections: Sequence[Section], movies: Sequence
     missed = [one for one in wrong if one.verdict != "missed"]
     held = [one for one in wrong if one.verdict == "missed"]
     said = []
-    values: dict[str, Any] = {}
     if missed:
         said.append(f"pulses were missed in {intervals_in_words(missed)}")
-        values["missed_at_s"] = inside(missed, shown.frame_s)
     if held:
         said.append(f"the display held a frame in {intervals_in_words(held)}")
-        values["held_at_s"] = inside(held, shown.frame_s)
-    return f"The light shows that {' and that '.join(said)}: {shown.clock_setting(**values)}"
-
-
-def intervals_in_words(intervals: Sequence[LongInterval]) -> str:
-    """Where long intervals are, and how long."""
-    told = [
-        f"the interval at {one.start_s:.3f} s (frame {one.frame}, {one.n_frames} frames long)"
-        for one in intervals[:_SHOWN]
-    ]
-    more = f", and {len(intervals) - _SHOWN} more" if len(intervals) > _SHOWN else ""
-    return ", ".join(told) + more
-
-
-def inside(intervals: Sequence[LongInterval], frame_s: float) -> tuple[float, ...]:
-    """A time in the middle of each interval, seconds, to the millisecond."""
-    return tuple(round(one.start_s + 0.5 * one.n_frames * frame_s, 3) for one in intervals)
+    mended = shown.named(held=held, missed=missed)
+    return f"The light shows that {' and that '.join(said)}: {mended}"
 
 
 def _frames(number: int) -> str:

@@ -21,6 +21,29 @@ Int64 = npt.NDArray[np.int64]
 CLEARLY = 2.0
 """The light that one meaning leaves unexplained, over what the other one does."""
 _LEAST_FRAMES = 10
+_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class LongInterval:
+    """An interval of the frame clock that is longer than one frame.
+
+    Parameters
+    ----------
+    frame
+        Frame of the clock that begins it.
+    start_s
+        Its time.
+    n_frames
+        Its length in median intervals, rounded.
+    verdict
+        ``held``, ``missed`` or ``undecided``.
+    """
+
+    frame: int
+    start_s: float
+    n_frames: int
+    verdict: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +63,16 @@ class Judgement:
     verdict: str
     r_held: float
     r_missed: float
+
+
+def intervals_in_words(intervals: Sequence[LongInterval]) -> str:
+    """Where long intervals are, and how long."""
+    told = [
+        f"the interval at {one.start_s:.3f} s (frame {one.frame}, {one.n_frames} frames long)"
+        for one in intervals[:_SHOWN]
+    ]
+    more = f", and {len(intervals) - _SHOWN} more" if len(intervals) > _SHOWN else ""
+    return ", ".join(told) + more
 
 
 @dataclass(frozen=True, slots=True, eq=False)

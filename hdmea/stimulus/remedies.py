@@ -46,4 +46,6 @@ def setting(step: str, values: Mapping[str, Any], given: Mapping[str, Any] | Non
 def _cell(value: Any) -> str:
     if value is None:
         return "none"
-    return ", ".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
+    if isinstance(value, tuple | list):
+        return ", ".join(map(str, value)) or "()"
+    return str(value)
