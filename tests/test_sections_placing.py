@@ -50,8 +50,10 @@ def light_of(placing: Placing, n_frames: int | None = None, noise: float = 5.0) 
 def found(
     light: Any, current: Placing, names: Sequence[str] = ("a", "b", "one")
 ) -> tuple[Placing, float] | None:
+    """The best placing; None where none is clear."""
     playlists: Mapping[str, Sequence[Movie]] = {name: movies(name) for name in names}
-    return LightSearch(light, lambda movie: LIGHT[movie.name]).best(playlists, current)
+    best = LightSearch(light, lambda movie: LIGHT[movie.name]).best(playlists, current)
+    return best[0] if best else None
 
 
 @pytest.mark.parametrize("seed", range(15))

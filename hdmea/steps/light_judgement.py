@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import takewhile
 from typing import Literal
 
 import numpy as np
@@ -28,12 +27,13 @@ def accept_missed(
     session: PipelineSession,
     shown: Shown,
     sections: Sequence[Section],
+    movies: Sequence[Movie],
     variables: Variables,
     mode: Literal["error", "warn"],
 ) -> None:
     """Judge long intervals in which pulses were missed; parameters as for `accept_light`.
 
-    They are nothing to go by if the light is another one before them already.
+    They are to go by only if all sections then agree with the light.
 
     Raises
     ------
@@ -41,8 +41,7 @@ def accept_missed(
         With the setting that inserts the frames.
     """
     missed = _intervals(shown, variables, "missed")
-    compared = _compared(variables, shown.frame_s)
-    if not missed or _contradicted_before(missed[0].frame, sections, compared):
+    if not shown.mended_by(missed, sections, movies):
         return
     message = (
         f"{session.dataset_id}: the light of the movies after it shows that pulses were missed in "
@@ -144,15 +143,6 @@ def _last_frames(sections: Sequence[Section], movies: Sequence[Movie]) -> list[i
         )
         for section in sections
     ]
-
-
-def _contradicted_before(
-    frame: int, sections: Sequence[Section], compared: Sequence[Alignment]
-) -> bool:
-    """Whether the light is wrong before a frame already, so that something else is."""
-    pairs = zip(sections, compared, strict=True)
-    before = takewhile(lambda p: p[0].content_start_frame + p[0].length_frames <= frame, pairs)
-    return any(one.contradicts for _, one in before)
 
 
 def undecided_variables(

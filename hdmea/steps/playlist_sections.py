@@ -117,7 +117,7 @@ class PlaylistShown:
         sections = build_timeline(self._sections, self.movies, self._frame_times).sections
         mode = self.parameters.alignment
         # Missed pulses first: they may be all that keeps the playlist from fitting.
-        accept_missed(self.session, self._shown, sections, variables, mode)
+        accept_missed(self.session, self._shown, sections, self.movies, variables, mode)
         lost = left_out(self._sections, self._frame_times.size)
         if lost and self.parameters.playlist_truncated == "error":
             raise StimulusError(self._misfit())

@@ -15,6 +15,7 @@ from hdmea.stimulus.long_intervals import (
     expected_light,
     intervals_in_words,
     judge_intervals,
+    mend_light,
 )
 from hdmea.stimulus.movie import Movie
 from hdmea.stimulus.placing import LightSearch, Placing, left_out
@@ -29,6 +30,7 @@ _SAME = 0.1
 _AS_LONG_FRAMES = 60
 _MOST = 0.9
 _MANY = 60
+_MOST_LOST = 5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,7 +80,42 @@ class Shown:
         """A search in the light, if there is any."""
         if self.light is None or not np.isfinite(self.light).any():
             return None
-        return LightSearch(self.light, self.luminance)
+        lost = sum(one.n_frames - 1 for one in self.long_intervals)
+        return LightSearch(self.light, self.luminance, self._mended, min(lost, _MOST_LOST))
+
+    def _mended(self, sections: Sequence[Section], movies: Sequence[Movie]) -> Float64:
+        """The light once the clock takes its long intervals as these sections say."""
+        assert self.light is not None
+        return mend_light(self.light, self.wrong_intervals(sections, movies))
+
+    def wrong_intervals(
+        self, sections: Sequence[Section], movies: Sequence[Movie]
+    ) -> list[LongInterval]:
+        """Long intervals of which the light after them says another thing than the clock took."""
+        if self.light is None or not self.long_intervals:
+            return []
+        luminance = {movie.name: self.luminance(movie) for movie in movies}
+        judged = judge_intervals(
+            self.light,
+            expected_light(sections, luminance, self.frame_times_s.size),
+            [one.frame for one in self.long_intervals],
+            [(one.n_frames - 1) * (-1) ** (one.verdict == "missed") for one in self.long_intervals],
+        )
+        pairs = zip(self.long_intervals, judged, strict=True)
+        return [one for one, judgement in pairs if judgement.verdict == "missed"]
+
+    def mended_by(
+        self,
+        wrong: Sequence[LongInterval],
+        sections: Sequence[Section],
+        movies: Sequence[Movie],
+    ) -> bool:
+        """Whether all sections agree with the light once the clock takes intervals otherwise."""
+        if self.light is None or not wrong:
+            return False
+        luminance = {movie.name: self.luminance(movie) for movie in movies}
+        compared = align_sections(mend_light(self.light, wrong), sections, luminance)
+        return not any(one.contradicts for one in compared)
 
     def setting(self, placing: Placing, movies: Sequence[Movie]) -> str:
         """Words for the settings by which a placing differs from how it was taken."""
@@ -223,12 +260,12 @@ def _placing(shown: Shown, movies: Sequence[Movie]) -> str | None:
     playlists: Mapping[str, Sequence[Movie]] = {shown.placing.playlist_name: movies}
     found = search.best(playlists, shown.placing)
     # Movies of another playlist are read only if this one leaves light unexplained.
-    if found is None or search.explained(found[0], movies) < _MOST:
+    if not found or search.explained(found[0][0], movies) < _MOST:
         playlists = {**shown.playlists(), **playlists}
         found = search.best(playlists, shown.placing)
-    if found is None:
+    if not found:
         return None
-    placing, r = found
+    (placing, r), *others = found
     words = shown.setting(placing, playlists[placing.playlist_name])
     earlier = shown.placing.playlist_start_frame
     shift = placing.playlist_start_frame - earlier
@@ -241,7 +278,11 @@ def _placing(shown: Shown, movies: Sequence[Movie]) -> str | None:
             f"{pulses}. If the playlist itself began then: {words}"
         )
         return said if shift < 0 else f"{said}. If the display is late: {shown.later_by(shift)}"
-    return f"The photodiode follows the playlist (r {r:.2f}) with this setting: {words}"
+    said = f"The photodiode follows the playlist (r {r:.2f}) with this setting: {words}"
+    for other, _ in others:
+        also = shown.setting(other, playlists[other.playlist_name])
+        said += f". What was recorded cannot tell it from another playlist: {also}"
+    return said
 
 
 def contradiction(
@@ -276,25 +317,8 @@ def contradiction(
 
 def _wrong_intervals(shown: Shown, sections: Sequence[Section], movies: Sequence[Movie]) -> str:
     """Long intervals of which the light after them says another thing than the clock took."""
-    if shown.light is None or not shown.long_intervals:
-        return ""
-    luminance = {movie.name: shown.luminance(movie) for movie in movies}
-    judged = judge_intervals(
-        shown.light,
-        expected_light(sections, luminance, shown.frame_times_s.size),
-        [one.frame for one in shown.long_intervals],
-        [(one.n_frames - 1) * (-1) ** (one.verdict == "missed") for one in shown.long_intervals],
-    )
-    wrong = [
-        one
-        for one, judgement in zip(shown.long_intervals, judged, strict=True)
-        if judgement.verdict == "missed"
-    ]
-    if not wrong:
-        return ""
-    # What the light says before the first of them must be right as it is.
-    before = [s for s in sections if s.content_start_frame + s.length_frames <= wrong[0].frame]
-    if any(one.contradicts for one in align_sections(shown.light, before, luminance)):
+    wrong = shown.wrong_intervals(sections, movies)
+    if not shown.mended_by(wrong, sections, movies):
         return ""
     missed = [one for one in wrong if one.verdict != "missed"]
     held = [one for one in wrong if one.verdict == "missed"]

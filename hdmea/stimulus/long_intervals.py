@@ -194,3 +194,27 @@ def _follows(light: Float64, expected: Expected, place: Int64, moved: int) -> fl
     if (luminance**2).mean() <= 1e-12 * max(1.0, float(np.nanmax(expected.luminance) ** 2)):
         return float("nan")
     return float((light * luminance).sum() / np.sqrt(power)) if power > 0 else 0.0
+
+
+def mend_light(light: Float64, wrong: Sequence[LongInterval]) -> Float64:
+    """The light as it is once the clock takes some intervals the other way.
+
+    Frames that the clock inserted are taken out, and missing ones put in.
+
+    Examples
+    --------
+    >>> light = np.array([1.0, 2.0, 3.0, 4.0])
+    >>> mend_light(light, [LongInterval(1, 0.1, 3, "held")]).tolist()
+    [1.0, 2.0, 2.0, 2.0, 3.0, 4.0]
+    >>> mend_light(light, [LongInterval(1, 0.1, 2, "missed")]).tolist()
+    [1.0, 2.0, 4.0]
+    """
+    pieces, place = [], 0
+    for one in wrong:
+        pieces.append(light[place : one.frame + 1])
+        place = one.frame + 1
+        if one.verdict == "missed":
+            place += one.n_frames - 1
+        else:
+            pieces.append(np.full(one.n_frames - 1, light[one.frame]))
+    return np.concatenate([*pieces, light[place:]])

@@ -134,19 +134,26 @@ class LightSearch:
         Mean light during each display frame, NaN where unknown.
     luminance
         Gives the luminance of a movie; None: the library has no frames of it.
+    mended
+        Gives the light as it is once gaps of the clock are taken as some sections say.
+    most_lost
+        Frames by which these gaps may have moved it.
     """
 
     light: Float64
     luminance: Callable[[Movie], Float64 | None]
+    mended: Callable[[Sequence[Section], Sequence[Movie]], Float64] | None = None
+    most_lost: int = 0
 
     def best(
         self, playlists: Mapping[str, Sequence[Movie]], current: Placing
-    ) -> tuple[Placing, float] | None:
+    ) -> list[tuple[Placing, float]]:
         """The placing that is clearly the right one, with its mean correlation, if there is one.
 
         It is clear if every section that can be compared agrees without a lag, r is `CLEAR_R` or
         more in the mean, and no other placing does nearly as well. Of placings that put the same
-        light at the same frames the one nearest to `current` is taken.
+        light at the same frames the one nearest to `current` comes first; those of other
+        playlists that are as near follow it.
         """
         found = [
             candidate
@@ -154,28 +161,47 @@ class LightSearch:
             for first in range(len(movies))
             for candidate in self._candidates(name, movies, first, current)
         ]
-        if not found:
-            return None
-        top = max(score for _, score in found)
+        top = max((score for _, score in found), default=0.0)
         if top <= 0:
-            return None
-        placing, _ = min(
-            (one for one in found if one[1] >= (1 - _TIE) * top),
-            key=lambda one: (
-                one[0].changes(current)
-                + bool(left_out(one[0].sections(playlists[one[0].playlist_name]), self.n_frames)),
-                -one[1],
-                one[0].repeats,
-            ),
-        )
-        movies = playlists[placing.playlist_name]
-        own = self._places(placing, movies)
+            return []
+        costs = {
+            placing: self._cost(placing, playlists[placing.playlist_name], current)
+            for placing, score in found
+            if score >= (1 - _TIE) * top
+        }
+        scores = dict(found)
+        ranked = sorted(costs, key=lambda one: (*costs[one], -scores[one], one.repeats))
+        own = self._places(ranked[0], playlists[ranked[0].playlist_name])
         for rival, score in found:
             same = _agree(own, self._places(rival, playlists[rival.playlist_name]))
             if score > _RIVAL * top and not same:
-                return None
-        r = self._agreement(placing, movies)
-        return None if r is None or r < CLEAR_R else (placing, r)
+                return []
+        nearest: dict[str, Placing] = {}
+        for placing in ranked:
+            if costs[placing][0] == costs[ranked[0]][0]:
+                nearest.setdefault(placing.playlist_name, placing)
+        agreeing = (self._agreeing(one, playlists[one.playlist_name]) for one in nearest.values())
+        clear = [one for one in agreeing if one is not None]
+        return clear if clear and clear[0][0].playlist_name == ranked[0].playlist_name else []
+
+    def _cost(
+        self, placing: Placing, movies: Sequence[Movie], current: Placing
+    ) -> tuple[int, bool]:
+        """How far a placing is from the current one, and whether it loses sections at the start."""
+        sections = placing.sections(movies)
+        lost_before = sections[0].start_frame < 0
+        first = placing.playlist_first_movie != current.playlist_first_movie
+        cut = bool(left_out(sections, self.n_frames))
+        return placing.changes(current) + first + cut + lost_before, lost_before
+
+    def _agreeing(self, placing: Placing, movies: Sequence[Movie]) -> tuple[Placing, float] | None:
+        """The placing, or one as near as pulses may be missed, with which all sections agree."""
+        for shift in sorted(range(-self.most_lost, self.most_lost + 1), key=abs):
+            moved = replace(placing, playlist_start_frame=placing.playlist_start_frame + shift)
+            r = self._agreement(moved, movies)
+            if r is not None and r >= CLEAR_R:
+                return moved, r
+        return None
 
     @property
     def n_frames(self) -> int:
@@ -200,7 +226,8 @@ class LightSearch:
         """Mean correlation over the sections; None if one contradicts, or too little is told."""
         luminance = {movie.name: self.luminance(movie) for movie in movies}
         sections = placing.sections(movies)
-        compared = align_sections(self.light, sections, luminance)
+        light = self.light if self.mended is None else self.mended(sections, movies)
+        compared = align_sections(light, sections, luminance)
         if any(one.contradicts for one in compared):
             return None
         known = [
