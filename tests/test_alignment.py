@@ -104,3 +104,13 @@ def test_a_delay_by_a_part_of_a_frame_is_measured(luminance, delay):
 def test_no_lag_wins_over_others_of_equal_correlation():
     periodic = np.tile([0.0, 50.0, 200.0, 50.0], 50)
     assert align(recording(periodic), CONTENT, periodic).lag_frames == 0
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_ramp_that_fits_at_every_lag_has_none(seed):
+    ramp = np.linspace(0, 200, 200)
+    light = np.r_[ramp[0] + np.arange(-100, 0), ramp, ramp[-1] + np.arange(1, 101)]
+    noise = np.random.default_rng(seed).normal(0, 2, light.size)
+    found = align(light + noise, CONTENT, ramp)
+    assert found.lag_frames == 0
+    assert found.r > 0.99

@@ -22,6 +22,7 @@ MAX_LAG_FRAMES = 30
 """Lags that are tried, in display frames to both sides."""
 LEAST_FRAMES = 60
 """A movie that was cut is compared if at least so many frames of it can be."""
+_AS_GOOD = 1.25
 _NOISE_BLOCK = 30
 _LEAST_NOISE_BLOCKS = 20
 
@@ -33,9 +34,10 @@ class Alignment:
     Parameters
     ----------
     r
-        Pearson correlation at the best lag.
+        Pearson correlation at the lag.
     lag_frames
-        Best lag in display frames; positive: the light came later than the playlist says.
+        Lag with the best correlation, in display frames; positive: the light came later than
+        the playlist says.
     contrast
         Swing of the photodiode that follows the movie, from its darkest to its brightest
         frame, in the photodiode's own units (regression at the best lag).
@@ -81,7 +83,8 @@ def align(light: npt.ArrayLike, content_start_frame: int, luminance: npt.ArrayLi
     Returns
     -------
     Alignment
-        Of lags with equal correlation, the one nearest to 0.
+        Of lags that leave up to a quarter more of the light unexplained than the best, the one
+        nearest to 0.
 
     Examples
     --------
@@ -126,9 +129,11 @@ def align(light: npt.ArrayLike, content_start_frame: int, luminance: npt.ArrayLi
     together = (deviation * centred).sum(axis=1)
     r = np.full(lags.size, -np.inf)
     r[moving] = together[moving] / (norm[moving] * np.sqrt(power))
+    # A slow ramp fits nearly as well at any lag: only what is clearly better is another lag.
+    left = 1 - np.maximum(r, 0) ** 2
+    as_good = left <= _AS_GOOD * left.min() + 1e-9
     nearest = np.argsort(np.abs(lags), kind="stable")
-    # Rounded, so that equal correlations are equal and the nearest lag wins.
-    best = nearest[np.argmax(np.round(r[nearest], 9))]
+    best = nearest[np.argmax(as_good[nearest])]
     slope = together[best] / power
     return Alignment(
         r=float(r[best]),
