@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hdmea.errors import StimulusError
-from hdmea.features.declaration import FeatureInputs, check
+from hdmea.features.declaration import check
 from hdmea.features.frif import FRIF, FrifParams, frif
+from hdmea.features.inputs import FeatureInputs
 from hdmea.kernels.spikes import SpikeTrains
 
 

@@ -20,7 +20,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "kernels": set(),
     "stimulus": set(),
     "mcs": set(),
-    "features": {"kernels"},
+    "features": {"kernels", "stimulus"},
     "store": set(),
     "session": {"store"},
     "steps": {"mcs", "stimulus", "kernels", "features", "session"},

@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from scipy.stats import binom
 
 from hdmea.errors import ParameterError, StimulusError, UnknownNameError
-from hdmea.features.declaration import FeatureInputs, Trials, check
+from hdmea.features.declaration import check
+from hdmea.features.inputs import FeatureInputs, Trials
 from hdmea.features.on_off import ON_OFF, OnOffParams, on_off
 from hdmea.kernels.spikes import SpikeTrains
 

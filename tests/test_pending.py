@@ -15,13 +15,8 @@ from pydantic import BaseModel
 from hdmea.batch import parts_of, read_config
 from hdmea.batch.plan import parts_until
 from hdmea.errors import MissingDataError, ParameterError, UnknownNameError
-from hdmea.features.declaration import (
-    Feature,
-    FeatureInputs,
-    FeatureResult,
-    Output,
-    reasons_where,
-)
+from hdmea.features.declaration import Feature, FeatureResult, Output, reasons_where
+from hdmea.features.inputs import FeatureInputs
 from hdmea.features.registry import FEATURES, in_order
 from hdmea.pipeline import (
     PipelineSession,
@@ -300,7 +295,7 @@ def test_a_circle_and_unknown_needs_are_named(
     with pytest.raises(UnknownNameError, match=r"'nose' is not known; known: frif"):
         extract_features(features=["twice"], session=session)
     assert session.pending == {}
-    with pytest.raises(ParameterError, match=r"needs moon; known are spikes, .*trials, sta"):
+    with pytest.raises(ParameterError, match=r"needs moon; known are spikes, .*sta, movies"):
         feature("peak", {"moon"})
 
 
@@ -310,3 +305,36 @@ def test_the_features_that_come_with_the_library_are_made_from_what_they_always_
     made = straight().contributions
     assert list(made["features.frif"].recipe.parents) == ["load_recording"]
     assert list(made["features.on_off"].recipe.parents) == ["load_recording", "add_section_time"]
+
+
+def brightest_image(inputs: FeatureInputs, _: Nothing) -> FeatureResult:
+    """When the brightest image of the bar movie was first shown, and where its light lay."""
+    movie, geometry = inputs.movies[BARS], inputs.geometry
+    assert movie.frames is not None
+    assert geometry is not None
+    assert inputs.frame_times_s is not None
+    images = movie.frames()
+    assert images.shape[0] == movie.stop_frame[0]
+    image = int(images.mean(axis=(1, 2)).argmax())
+    time_s = inputs.frame_times_s[movie.begin_frame[0] + image]
+    assert geometry.between(BARS, NOISE, [0, 0]).tolist() == [-0.25, -0.25]
+    return FeatureResult({"brightest": np.full(inputs.spikes.n_units, time_s)})
+
+
+def test_a_feature_sees_the_movies_that_were_shown(
+    session: PipelineSession, places: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    needs = {"movies", "frame_clock"}
+    monkeypatch.setitem(FEATURES, "brightest", feature("brightest", needs, brightest_image))
+    extract_features(features=["brightest"], session=session)
+    assert session.pending == {"brightest": "add_section_time"}
+    add_section_time(playlist_name="tiny", session=session)
+    assert session.pending == {}
+    shown = np.load(places["stimuli_dir"] / f"{BARS}.npy")
+    row = session.values("stimulus/sections/movie").tolist().index(BARS)
+    begin = session.values("stimulus/sections/content_start_frame")[row]
+    image = shown.reshape(len(shown), -1).sum(axis=1, dtype=np.int64).argmax()
+    expected = session.values("stimulus/frame_times")[begin + image]
+    assert set(session.features["brightest"]["brightest"]) == {expected}
+    parents = session.contributions["features.brightest"].recipe.parents
+    assert set(parents) == {"load_recording", "add_section_time"}

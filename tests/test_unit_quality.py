@@ -16,7 +16,8 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from hdmea.errors import MissingDataError
-from hdmea.features.declaration import FeatureInputs, FeatureResult, Units, check
+from hdmea.features.declaration import FeatureResult, check
+from hdmea.features.inputs import FeatureInputs, Units
 from hdmea.features.unit_quality import UNIT_QUALITY, UnitQualityParams, unit_quality
 from hdmea.kernels.quality import Pairs, count_coincident, without_duplicates
 from hdmea.kernels.spikes import SpikeTrains

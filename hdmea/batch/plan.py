@@ -252,7 +252,7 @@ def _feature(name: str, parameters: Mapping[str, Any], needs: tuple[str, ...]) -
         "features": [name],
         "parameters": {name: parameters[name]} if name in parameters else {},
     }
-    steps = [step for need, step in BROUGHT_BY.items() if need in feature.needs]
+    steps = dict.fromkeys(step for need, step in BROUGHT_BY.items() if need in feature.needs)
     also = (
         *(_FILE_NAMES[step] for step in steps),
         *(f"features.{other}" for other in feature.needed_features),

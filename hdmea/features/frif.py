@@ -6,7 +6,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from hdmea.errors import MissingDataError, StimulusError
-from hdmea.features.declaration import Feature, FeatureInputs, FeatureResult, Output
+from hdmea.features.declaration import Feature, FeatureResult, Output
+from hdmea.features.inputs import FeatureInputs
 
 
 class FrifParams(BaseModel):

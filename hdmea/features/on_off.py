@@ -10,15 +10,8 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
 from hdmea.errors import MissingDataError, ParameterError, StimulusError, UnknownNameError
-from hdmea.features.declaration import (
-    Feature,
-    FeatureInputs,
-    FeatureResult,
-    Output,
-    Trials,
-    not_applicable,
-    reasons_where,
-)
+from hdmea.features.declaration import Feature, FeatureResult, Output, not_applicable, reasons_where
+from hdmea.features.inputs import FeatureInputs, Trials
 from hdmea.kernels.psth import psth_counts, trial_responses
 from hdmea.kernels.spikes import SpikeTrains
 

@@ -9,13 +9,8 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from hdmea.errors import MissingDataError
-from hdmea.features.declaration import (
-    Feature,
-    FeatureInputs,
-    FeatureResult,
-    Output,
-    reasons_where,
-)
+from hdmea.features.declaration import Feature, FeatureResult, Output, reasons_where
+from hdmea.features.inputs import FeatureInputs
 from hdmea.kernels.quality import (
     compare_near,
     hill_contamination,

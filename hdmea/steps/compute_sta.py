@@ -13,7 +13,7 @@ from hdmea.arrays import Variable, Variables, text
 from hdmea.errors import MissingDataError, StimulusError, UnknownNameError
 from hdmea.session import PipelineSession
 from hdmea.steps.inputs import spike_trains
-from hdmea.steps.library import stimulus_library
+from hdmea.steps.library import as_it_was_shown, stimulus_library
 from hdmea.steps.step import HARMLESS, Step, StepParameters, Task
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def _tasks(session: PipelineSession, parameters: ComputeStaParameters) -> Iterab
         )
     library = stimulus_library(session)
     for name in names:
-        movie = _as_it_was_shown(session, library.movie(name))
+        movie = as_it_was_shown(session, library.movie(name))
         yield Task(
             name=f"sta.{name}",
             compute=partial(_average, session, parameters, movie),
@@ -86,17 +86,6 @@ def _tasks(session: PipelineSession, parameters: ComputeStaParameters) -> Iterab
             parents=parents,
             inputs={"movie": movie.digest()},
         )
-
-
-def _as_it_was_shown(session: PipelineSession, movie: Movie) -> Movie:
-    """The movie, if it is still the one with which the sections were placed and checked."""
-    placed = session.contributions["add_section_time"].recipe.inputs
-    if placed.get(f"movie:{movie.name}") != movie.digest():
-        raise StimulusError(
-            f"movie {movie.name} was changed in the stimulus library since the sections of "
-            f"{session.dataset_id!r} were placed; run add_section_time again"
-        )
-    return movie
 
 
 def _not_applicable(session: PipelineSession) -> Variables:

@@ -5,31 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
 from pydantic import BaseModel, Field, ValidationError, field_validator
 
-from hdmea.arrays import Array, Variable, Variables
+from hdmea.arrays import Variable, Variables
 from hdmea.contribution import Contribution
 from hdmea.errors import MissingDataError, ParameterError
-from hdmea.features.declaration import (
-    Feature,
-    FeatureInputs,
-    FeatureResult,
-    Sta,
-    Trials,
-    Units,
-    check,
-    not_applicable,
-)
+from hdmea.features.declaration import Feature, FeatureResult, check, not_applicable
+from hdmea.features.inputs import FeatureInputs
 from hdmea.features.registry import FEATURES, get_feature, in_order
 from hdmea.session import PipelineSession
 from hdmea.session.requests import FAILED
+from hdmea.steps.feature_inputs import feature_inputs
 from hdmea.steps.inputs import spike_trains
 from hdmea.steps.session_display import no_clock_reason
 from hdmea.steps.step import Step, StepParameters, Task, obtain
 from hdmea.validation import in_a_line
 
-BROUGHT_BY = {"trials": "add_section_time", "sta": "compute_sta"}
+BROUGHT_BY = {"trials": "add_section_time", "movies": "add_section_time", "sta": "compute_sta"}
 """The step that brings what a feature may need and `load_recording` does not bring."""
 
 
@@ -138,7 +130,7 @@ def _require_possible(session: PipelineSession, feature: Feature) -> None:
         spike_trains(session, f"feature {feature.name}")
     # trials can come from the light as well
     placed = "stimulus/trials/start_s" in session or "stimulus/photodiode" in session
-    clock = feature.needs & ({"frame_clock", "sta"} if placed else {"frame_clock", "sta", "trials"})
+    clock = feature.needs & ({"frame_clock", "sta"} | (set() if placed else {"trials", "movies"}))
     if clock and "stimulus/frame_times" not in session:
         raise MissingDataError(
             f"feature {feature.name} needs the frame clock, which session "
@@ -167,11 +159,8 @@ def _made_by(session: PipelineSession, step: str) -> list[Contribution]:
 
 def _parents(session: PipelineSession, feature: Feature) -> tuple[str, ...]:
     """Names of the contributions that a feature is made from."""
-    brought = (
-        sorted(made.name for made in _made_by(session, step))
-        for need, step in BROUGHT_BY.items()
-        if need in feature.needs
-    )
+    steps = dict.fromkeys(step for need, step in BROUGHT_BY.items() if need in feature.needs)
+    brought = (sorted(made.name for made in _made_by(session, step)) for step in steps)
     others = (f"features.{name}" for name in feature.needed_features)
     return ("load_recording", *(name for names in brought for name in names), *others)
 
@@ -187,7 +176,7 @@ def _task(session: PipelineSession, feature: Feature, parameters: dict[str, Any]
 
 
 def _compute(session: PipelineSession, feature: Feature, parameters: BaseModel) -> Variables:
-    inputs = _inputs(session, feature)
+    inputs = feature_inputs(session, feature)
     n_units = inputs.spikes.n_units
     missing = _not_shown(feature, inputs)
     if missing:
@@ -209,66 +198,6 @@ def _not_shown(feature: Feature, inputs: FeatureInputs) -> str | None:
     if "sta" in feature.needs and not inputs.stas:
         return "noise movie was shown whole"
     return None
-
-
-def _inputs(session: PipelineSession, feature: Feature) -> FeatureInputs:
-    """What a feature declares that it needs, and the spikes."""
-    needs = feature.needs
-    return FeatureInputs(
-        spikes=spike_trains(session, f"feature {feature.name}"),
-        frame_times_s=session.values("stimulus/frame_times") if "frame_clock" in needs else None,
-        trials=_trials(session) if "trials" in needs else None,
-        stas=_stas(session) if "sta" in needs else {},
-        features={name: _arrays(session, name) for name in feature.needed_features},
-        units=_units(session) if "units" in needs else None,
-        duration_s=_duration_s(session) if "duration" in needs else None,
-    )
-
-
-def _units(session: PipelineSession) -> Units:
-    return Units(*(session.values(f"units/{name}") for name in ("unit_id", "row", "column")))
-
-
-def _duration_s(session: PipelineSession) -> float | None:
-    path = "recording/duration_s"
-    known = path in session and bool(np.isfinite(session.values(path)))
-    return float(session.values(path)) if known else None
-
-
-def _stas(session: PipelineSession) -> dict[str, Sta]:
-    stas = {}
-    for path in session.paths("sta/"):
-        group, _, what = path.rpartition("/")
-        if what == "sta":
-            z = f"{group}/z"
-            stas[group.removeprefix("sta/")] = Sta(
-                mean=session[path].data,
-                z=session[z].data if z in session else None,
-                lags=session.values(f"{group}/lags"),
-                n_spikes=session.values(f"{group}/n_spikes"),
-            )
-    return stas
-
-
-def _arrays(session: PipelineSession, feature: str) -> dict[str, Array]:
-    prefix = f"features/{feature}/"
-    return {path.removeprefix(prefix): session.values(path) for path in session.paths(prefix)}
-
-
-def _trials(session: PipelineSession) -> Trials:
-    def column(path: str) -> Array:
-        return session.values(f"stimulus/{path}")
-
-    return Trials(
-        movie=column("trials/movie"),
-        kind=column("trials/kind"),
-        number=column("trials/number"),
-        start_s=column("trials/start_s"),
-        stop_s=column("trials/stop_s"),
-        event_trial=column("events/trial"),
-        event_name=column("events/name"),
-        event_time_s=column("events/time_s"),
-    )
 
 
 def _variables(feature: Feature, result: FeatureResult) -> Variables:
@@ -295,6 +224,7 @@ EXTRACT_FEATURES = Step(
     tasks=_tasks,
     needs=("load_recording",),
     adds=("features",),
+    places=("stimuli_dir",),
     doc="""Compute features of every unit.
 
 A feature whose needs another step can still bring (sections, the STA, another feature) is

@@ -1,12 +1,13 @@
-"""Where a session's stimulus library is."""
+"""Where a session's stimulus library is, and whether it still holds what was shown."""
 
 from __future__ import annotations
 
 import os
 
-from hdmea.errors import ParameterError
+from hdmea.errors import ParameterError, StimulusError
 from hdmea.session import PipelineSession
 from hdmea.stimulus.library import StimulusLibrary
+from hdmea.stimulus.movie import Movie
 
 VARIABLE = "HDMEA_STIMULI"
 
@@ -29,3 +30,20 @@ def stimulus_library(session: PipelineSession) -> StimulusLibrary:
             f"variable {VARIABLE} to its folder"
         )
     return StimulusLibrary(folder)
+
+
+def as_it_was_shown(session: PipelineSession, movie: Movie) -> Movie:
+    """The movie, if it is still the one with which the sections were placed and checked.
+
+    Raises
+    ------
+    StimulusError
+        If it was changed since.
+    """
+    placed = session.contributions["add_section_time"].recipe.inputs
+    if placed.get(f"movie:{movie.name}") != movie.digest():
+        raise StimulusError(
+            f"movie {movie.name} was changed in the stimulus library since the sections of "
+            f"{session.dataset_id!r} were placed; run add_section_time again"
+        )
+    return movie
