@@ -257,13 +257,13 @@ def _compare(options: argparse.Namespace) -> int:
 def _stimuli(options: argparse.Namespace) -> int:
     import json
 
-    from hdmea.stimulus.check import check_library
-    from hdmea.stimulus.check_report import render_check
+    from hdmea.stimulus.check.checks import check_library
+    from hdmea.stimulus.check.report import render_check
     from hdmea.stimulus.library import StimulusLibrary
 
     library, light = StimulusLibrary(options.folder), None
     if options.photodiode is not None:
-        from hdmea.stimulus.recorded import recorded_light
+        from hdmea.stimulus.check.recorded import recorded_light
         from hdmea.store.reader import SessionFile
 
         if options.playlist is None:

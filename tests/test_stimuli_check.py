@@ -16,14 +16,14 @@ from hdmea.errors import MissingDataError
 from hdmea.pipeline import load_recording
 from hdmea.simulate import GeneratedMovie, simulate_recording, write_stimulus_library
 from hdmea.simulate.movies import frequency_steps, light_step, moving_bar
-from hdmea.stimulus.check import check_library
-from hdmea.stimulus.check_report import LibraryCheck, MovieCheck
-from hdmea.stimulus.draft import Draft
+from hdmea.stimulus.check.checks import check_library
+from hdmea.stimulus.check.draft import Draft
+from hdmea.stimulus.check.onsets import bar_motion, fit_sine
+from hdmea.stimulus.check.proposal import Shown, propose
+from hdmea.stimulus.check.recorded import recorded_light
+from hdmea.stimulus.check.report import LibraryCheck, MovieCheck
 from hdmea.stimulus.library import StimulusLibrary
 from hdmea.stimulus.movie import TrialEvent, missing_events
-from hdmea.stimulus.onsets import bar_motion, fit_sine
-from hdmea.stimulus.proposal import Shown, propose
-from hdmea.stimulus.recorded import recorded_light
 from hdmea.stimulus.sections import TrialRule
 
 EXACT = {"step", "green_blue", "freq_step"}

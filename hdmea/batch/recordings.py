@@ -21,8 +21,8 @@ from hdmea.batch.columns import (
 from hdmea.batch.config import DIALECT, WorkflowConfig
 from hdmea.errors import FileMissingError, ParameterError
 from hdmea.session.identity import check_dataset_id
-from hdmea.steps.add_section_time import AddSectionTimeParameters
 from hdmea.steps.registry import STEPS
+from hdmea.steps.section_parameters import AddSectionTimeParameters
 from hdmea.steps.step import StepParameters
 from hdmea.tsv import few, lines_said, read_rows
 from hdmea.validation import problems, unknown

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,20 +21,15 @@ from hdmea.steps.light_judgement import (
     undecided_variables,
 )
 from hdmea.steps.light_sections import table_variables
+from hdmea.steps.section_parameters import AddSectionTimeParameters
 from hdmea.stimulus.alignment import Alignment, align_sections, frame_light
-from hdmea.stimulus.diagnosis import (
-    Shown,
-    misfit,
-)
+from hdmea.stimulus.diagnosis import Shown, misfit
 from hdmea.stimulus.library import StimulusLibrary
 from hdmea.stimulus.long_intervals import expected_light, judge_intervals
 from hdmea.stimulus.movie import Movie
 from hdmea.stimulus.placing import CLEAR_R, Placing, left_out
 from hdmea.stimulus.sections import Section, trial_frames
 from hdmea.stimulus.timeline import build_timeline
-
-if TYPE_CHECKING:
-    from hdmea.steps.add_section_time import AddSectionTimeParameters
 
 Float64 = npt.NDArray[np.float64]
 

@@ -13,14 +13,14 @@ import numpy as np
 
 from hdmea.arrays import Array
 from hdmea.errors import FileMissingError, HdmeaError, StimulusError, UnknownNameError
-from hdmea.stimulus.check_report import LibraryCheck, MovieCheck
+from hdmea.stimulus.check.draft import definition_draft, length_draft, merged, pattern_draft
+from hdmea.stimulus.check.proposal import Proposal, Shown, propose
+from hdmea.stimulus.check.recorded import RecordedLight
+from hdmea.stimulus.check.report import LibraryCheck, MovieCheck
 from hdmea.stimulus.definition import Definition
-from hdmea.stimulus.draft import definition_draft, length_draft, merged, pattern_draft
 from hdmea.stimulus.folder import LENGTHS, PATTERNS
 from hdmea.stimulus.library import StimulusLibrary
 from hdmea.stimulus.movie import Movie, mean_luminance, missing_events, open_frames
-from hdmea.stimulus.proposal import Proposal, Shown, propose
-from hdmea.stimulus.recorded import RecordedLight
 from hdmea.stimulus.sections import TrialRule
 
 _SEE_ABOVE = "see above"

@@ -10,8 +10,8 @@ import numpy as np
 from hdmea.arrays import Array
 from hdmea.errors import HdmeaError, MissingDataError
 from hdmea.stimulus.alignment import frame_light, is_only_noise
+from hdmea.stimulus.check.onsets import Float64
 from hdmea.stimulus.library import StimulusLibrary
-from hdmea.stimulus.onsets import Float64
 from hdmea.stimulus.photodiode import Photodiode
 from hdmea.stimulus.sections import lay_out_sections
 

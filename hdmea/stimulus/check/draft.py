@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from hdmea.stimulus.check.proposal import Proposal
 from hdmea.stimulus.definition import Definition
 from hdmea.stimulus.folder import LENGTHS, PATTERNS
-from hdmea.stimulus.proposal import Proposal
 
 How = Literal["save as", "add at the end of", "add at the beginning of"]
 _SAVE: How = "save as"

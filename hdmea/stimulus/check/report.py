@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hdmea.stimulus.draft import Draft
+from hdmea.stimulus.check.draft import Draft
+from hdmea.stimulus.check.onsets import DISPLAY_RATE_HZ
 from hdmea.stimulus.movie import Kind, TrialEvent
-from hdmea.stimulus.onsets import DISPLAY_RATE_HZ
 from hdmea.stimulus.sections import TrialRule
 
 _SHOWN_EVENTS = 6

@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from hdmea.arrays import Array
-from hdmea.stimulus.movie import Kind, TrialEvent, blocks, missing_events
-from hdmea.stimulus.onsets import (
+from hdmea.stimulus.check.onsets import (
     Float64,
     Stretch,
     bar_motion,
@@ -23,6 +22,7 @@ from hdmea.stimulus.onsets import (
     rest_level,
     stretches_per_trial,
 )
+from hdmea.stimulus.movie import Kind, TrialEvent, blocks, missing_events
 from hdmea.stimulus.sections import POST_FRAMES, TrialRule
 
 FILL_IN = "?"

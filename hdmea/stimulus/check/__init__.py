@@ -1,0 +1,1 @@
+"""Checking a stimulus library: what is known of its movies, and drafts of what is missing."""
