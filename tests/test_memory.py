@@ -203,8 +203,10 @@ def test_the_budget_is_given_or_the_environments_or_half_of_what_is_free(
         monkeypatch.setenv("HDMEA_MEMORY_GB", bad)
         with pytest.raises(ParameterError, match=f"HDMEA_MEMORY_GB: must be a number.*{bad}"):
             create_session("x")
-    with pytest.raises(ParameterError, match="memory_budget_gb: must be a number"):
-        create_session("x", memory_budget_gb=-1)
+    wrong: Any
+    for wrong in (-1, [1]):
+        with pytest.raises(ParameterError, match="memory_budget_gb: must be a number"):
+            create_session("x", memory_budget_gb=wrong)
 
 
 def test_limits_of_control_groups_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import logging
+import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -450,3 +453,35 @@ def test_no_units_and_no_spikes(tmp_path: Path) -> None:
     assert len(again.units) == 0
     assert again.units.index.dtype == np.int64
     assert again.content_digest == session.content_digest
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy])
+def test_a_copy_goes_its_own_way(
+    session: PipelineSession, tmp_path: Path, copied: Callable[[PipelineSession], PipelineSession]
+) -> None:
+    session.request_feature("on_off", {}, "add_section_time")
+    path = session.save(tmp_path / "one.h5")
+    before = session.content_digest
+    other = copied(session)
+    assert other.content_digest == before
+    assert other.values("units/spike_times") is session.values("units/spike_times")
+    other.warn("only the copy's")
+    other.withdraw_feature("on_off")
+    add(other, "more", {"more/x": Variable(np.zeros(2), "1", ("x",), "x")})
+    assert (session.save_state, other.save_state) == (SaveState.SAVED, SaveState.DEFERRED)
+    assert "more/x" not in session
+    assert session.pending == {"on_off": "add_section_time"}
+    assert "only the copy's" not in session.warnings
+    assert session.content_digest == before
+    with pytest.raises(ValueError, match="read-only"):
+        other.values("units/spike_times")[0] = 99
+    # both know the file that they began from: whoever writes second is told
+    other.save(path)
+    session.request_feature("frif", {}, "load_recording")
+    with pytest.raises(StaleSessionError):
+        session.save(path)
+
+
+def test_a_session_is_not_pickled(session: PipelineSession) -> None:
+    with pytest.raises(ParameterError, match=r"'retina'.*PipelineSession\.load"):
+        pickle.dumps(session)

@@ -17,6 +17,11 @@ class Ledger(Mapping[str, Contribution]):
         self._contributions: dict[str, Contribution] = {}
         self._owner: dict[str, str] = {}
 
+    def __copy__(self) -> Ledger:
+        other = Ledger()
+        other._contributions, other._owner = dict(self._contributions), dict(self._owner)
+        return other
+
     def __getitem__(self, name: str) -> Contribution:
         return self._contributions[name]
 

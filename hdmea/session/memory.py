@@ -41,7 +41,7 @@ def budget_bytes(given_gb: float | None) -> float:
         return free_bytes() / 2
     try:
         budget = float(said)
-    except ValueError:
+    except (TypeError, ValueError):
         budget = math.nan
     if not budget >= 0:
         raise ParameterError(f"{where}: must be a number of GB, 0 or more; found {said!r}")

@@ -16,6 +16,9 @@ class FeatureRequests:
         self._parameters: dict[str, dict[str, Any]] = {}
         self._waiting: dict[str, str] = {}
 
+    def __copy__(self) -> FeatureRequests:
+        return FeatureRequests.from_header(self.as_header())
+
     def add(self, name: str, parameters: Mapping[str, Any], waits_for: str) -> None:
         """Ask for a feature, in place of an older request for it."""
         self._parameters[name] = dict(parameters)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn, Self, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
@@ -100,6 +101,24 @@ class SessionState:
     def contributions(self) -> Mapping[str, Contribution]:
         """What is in the session, by name, in the order in which it was made."""
         return self._ledger
+
+    def __copy__(self) -> Self:
+        """A session that goes its own way from here; the arrays, which never change, are shared."""
+        other = object.__new__(type(self))
+        vars(other).update(vars(self))
+        other.warnings, other._heard = list(self.warnings), list(self._heard)
+        other._ledger, other._requests = copy(self._ledger), copy(self._requests)
+        other._memory = copy(self._memory)
+        return other
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return copy(self)  # copied arrays could be changed, and their digests would not know
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
+        raise ParameterError(
+            f"session {self.dataset_id!r} is not sent to another process: save it, and read it "
+            "there with PipelineSession.load(path)"
+        )
 
     def __getitem__(self, path: str) -> Variable:
         """Variable at a path such as ``units/spike_times``.
