@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
@@ -38,7 +39,7 @@ def read_rows(path: str | Path, what: str) -> tuple[list[str], Iterator[Row]]:
     FileMissingError
         If there is no such file.
     ParameterError
-        If it is not text in UTF-8.
+        If it is not text in UTF-8, or a quote is opened in a cell and not closed.
     """
     path = Path(path)
     if not path.is_file():
@@ -49,11 +50,13 @@ def read_rows(path: str | Path, what: str) -> tuple[list[str], Iterator[Row]]:
         raise ParameterError(
             f"{path} is not text in UTF-8: {error}. Save it as text in UTF-8."
         ) from error
+    if "\0" in text:
+        raise ParameterError(f"{path} has NUL characters. Save it as text in UTF-8.")
     lines = [
-        (number, _without_empty_end([cell.strip() for cell in cells]))
-        for number, line in enumerate(text.splitlines(), start=1)
+        (number, _without_empty_end(_cells(path, number, line)))
+        # only what ends a line in an editor: a cell may have other separators
+        for number, line in enumerate(re.split("\r\n|\n|\r", text), start=1)
         if line.strip() and not line.startswith("#")
-        for cells in csv.reader([line], delimiter="\t")
     ]
     header = lines[0][1] if lines else []
     return header, _by_column(path, header, lines[1:])
@@ -91,6 +94,18 @@ def _by_column(
                 f"{path}, line {number}: {len(cells)} cells, but {len(header)} columns."
             )
         yield number, dict(zip_longest(header, cells, fillvalue=""))
+
+
+def _cells(path: Path, number: int, line: str) -> list[str]:
+    """Cells of a line; those that a spreadsheet put between quotes, without them."""
+    try:
+        (cells,) = csv.reader([line], delimiter="\t", strict=True)
+    except csv.Error as error:
+        raise ParameterError(
+            f"{path}, line {number}: a cell that begins with a quote must end with it, and have "
+            f"each quote within twice ({error})."
+        ) from error
+    return [cell.strip() for cell in cells]
 
 
 def _without_empty_end(cells: list[str]) -> list[str]:

@@ -499,6 +499,14 @@ def test_tables_are_compared_by_recording_and_unit(
     assert set(rows.index) == {"on_off.class", "on_off.on_off_index", "tags", "recording"}
 
 
+def test_a_table_that_a_spreadsheet_saved_is_the_same(tmp_path: Path) -> None:
+    saved = hand_session().save(tmp_path / "a.h5")
+    table = write_units_table([saved], tmp_path / "units.csv")
+    again = tmp_path / "again.csv"
+    again.write_text(table.read_text() + "\n", encoding="utf-8-sig", newline="\r\n")
+    assert compare(table, again).equal
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

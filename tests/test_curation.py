@@ -188,6 +188,11 @@ def test_a_rule_that_no_unit_can_keep_because_of_the_recording_is_an_error(
     assert "units/included" not in session
 
 
+def test_an_empty_tag_is_refused() -> None:
+    with pytest.raises(ParameterError, match=r"exclude_tags: .*an empty tag would exclude every"):
+        curate_units(session=five_units(), exclude_tags=["noise", " "])
+
+
 def test_a_measure_that_the_sorter_did_not_store_is_an_error() -> None:
     bare = hand_session(leave_out=["units/snr"])
     with pytest.raises(MissingDataError, match=r"its \.cmtr has no snr"):
@@ -195,6 +200,9 @@ def test_a_measure_that_the_sorter_did_not_store_is_an_error() -> None:
     undefined = hand_session(leave_out=["units/snr"], more={"units/snr": column([NAN] * 4)})
     with pytest.raises(MissingDataError, match="units/snr is undefined in all units"):
         curate_units(session=undefined, min_snr=1)
+    empty = hand_session(n_units=0, leave_out=["units/snr", "units/tags"])
+    curate_units(session=empty, min_snr=1)
+    assert empty.values("units/included").shape == (0,)
     no_units = hand_session(leave_out=["units/", "features/", "sta/"])
     with pytest.raises(MissingDataError, match="load it with cmtr_path="):
         curate_units(session=no_units)
@@ -273,7 +281,7 @@ def test_everything_wrong_with_the_table_is_listed(tmp_path: Path) -> None:
     path = table(
         tmp_path,
         "rec\t2\tno", "# a remark", "rec\ttwo\tno", "\t5\tyes", "rec\t8\tmaybe", "rec\t2\tyes",
-        "rec\t5.0\t", "rec",
+        "rec\t5.0\t", "rec", "rec\t" + "9" * 5000,
     )  # fmt: skip
     with pytest.raises(ParameterError) as refused:
         curate_units(session=five_units(), table=path)
@@ -283,6 +291,7 @@ def test_everything_wrong_with_the_table_is_listed(tmp_path: Path) -> None:
         "  line 6: column use: 'maybe' is neither 'yes' nor 'no' nor empty",
         "  line 8: column unit_id: '5.0' is not the number of a unit",
         "  line 9: column unit_id: '' is not the number of a unit",
+        f"  line 10: column unit_id: '{'9' * 5000}' is not the number of a unit",
         "  unit 2 of 'rec' is listed 2 times: lines 2, 7",
     ]
 
@@ -296,11 +305,24 @@ def test_everything_wrong_with_the_table_is_listed(tmp_path: Path) -> None:
         ("recording\tunit_id\tuse\tuse", [], "'use': is there 2 times"),
         ("", [], "'recording': is missing"),
         ("recording\tunit_id", ["rec\t2\tno"], "line 2: 3 cells, but 2 columns"),
+        ("recording\tunit_id\tnote", ['rec\t2\t"mixed" unit'], "line 2: a cell that begins with"),
+        ("recording\tunit_id\tlabel\tnote", ['rec\t2\t"on\tx'], "line 2: a cell that begins with"),
+        ("recording\tunit_id\tnote", ["rec\t2\ta\0b"], "has NUL characters"),
     ],
 )
 def test_a_table_of_another_shape(tmp_path: Path, header: str, rows: list[str], said: str) -> None:
     with pytest.raises(ParameterError, match=said):
         read_curation(table(tmp_path, *rows, header=header))
+
+
+def test_quotes_of_a_spreadsheet_and_odd_separators_are_text(tmp_path: Path) -> None:
+    path = table(
+        tmp_path,
+        "rec\t2\tno\t\tone\x0btwo\u2028three", 'rec\t5\tno\t"""mixed"" unit"\tsay "ON"',
+    )  # fmt: skip
+    first, second = read_curation(path)["rec"]
+    assert (first.line, first.note) == (2, "one\x0btwo\u2028three")
+    assert (second.line, second.label, second.note) == (3, '"mixed" unit', 'say "ON"')
 
 
 def test_units_and_tables_that_are_not_there(tmp_path: Path) -> None:

@@ -31,13 +31,15 @@ def table_sides(path: Path) -> dict[str, Side]:
     """
     by_recording: dict[str, dict[int, list[str]]] = {}
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:
             rows = csv.reader(file, strict=True)
             header = next(rows, [])
             _check_header(path, header)
             places = [header.index(name) for name in _KEYS]
             for row in rows:
                 where = f"{path}, line {rows.line_num}"
+                if not row:  # an empty line
+                    continue
                 if len(row) != len(header):
                     raise ParameterError(f"{where} has {len(row)} cells, not {len(header)}")
                 recording, unit = (row[place] for place in places)

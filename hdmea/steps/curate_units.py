@@ -76,6 +76,13 @@ class CurateUnitsParameters(StepParameters):
     def _one_is_a_list(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else value
 
+    @field_validator("exclude_tags")
+    @classmethod
+    def _tags_say_something(cls, tags: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(tag.strip() for tag in tags):
+            raise ValueError("an empty tag would exclude every unit without tags; leave it out")
+        return tags
+
     @field_validator("table", mode="before")
     @classmethod
     def _path_is_text(cls, value: Any) -> Any:
@@ -207,6 +214,8 @@ def _measure(session: PipelineSession, rule: str, path: str) -> tuple[Array, lis
         If it is undefined because of the recording: a rule about it would exclude every unit.
     """
     where = f"curate_units: {rule} cannot be judged in {session.dataset_id!r}"
+    if not session.values("units/unit_id").size:  # nor is there a column then
+        return np.empty(0), []
     if path not in session:  # the sorter's; features are asked for before
         raise MissingDataError(f"{where}: its .cmtr has no {path.rpartition('/')[2]}; leave it out")
     values = session.values(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -132,7 +133,7 @@ def _wrong_cells(cells: Mapping[str, str]) -> list[str]:
     if not cells["recording"]:
         found.append("column recording: is empty")
     number = cells["unit_id"]
-    if not (number.isascii() and number.isdigit()):
+    if not re.fullmatch("[0-9]{1,18}", number):
         found.append(f"column unit_id: {number!r} is not the number of a unit")
     use = cells.get("use", "")
     if use.lower() not in _USES:
