@@ -130,6 +130,7 @@ def test_immediate_and_deferred_results_compare_as_equal(
     sta[3, 7, 2, 1] = np.nextafter(sta[3, 7, 2, 1], np.float32(1000))
     changed = altered(session, {path: sta}).save(tmp_path / "pixel.h5")
     assert main(["compare", str(one), str(changed)]) == 1
+    assert ": 1 difference, " in capsys.readouterr().out
     differences = table(one, changed)
     assert differences.index.tolist() == [path]
     assert differences.loc[path, ["n", "n_differing"]].tolist() == [sta.size, 1]

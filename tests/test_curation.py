@@ -227,7 +227,7 @@ def test_a_rule_about_quality_says_what_to_run_first(rule: dict[str, Any]) -> No
     ):
         curate_units(session=session, **rule)
     config = {"recordings": "r", "stimuli": "s", "steps": {"curate_units": rule}}
-    with pytest.raises(ParameterError, match="needs feature unit_quality, which is left out"):
+    with pytest.raises(ParameterError, match="unit_quality, which is left out; add it to"):
         read_config(config)
     config["steps"] |= {"extract_features": {"features": ["unit_quality"]}}
     assert parts_of(read_config(config))["curation"].needs == (

@@ -282,7 +282,9 @@ def test_a_movie_that_was_cut_has_an_sta_only_if_that_is_wanted(faulty: FaultyRe
     add_section_time(playlist_name="friday", playlist_truncated="keep", session=session)
     compute_sta(cover_range=(-20, 0), session=session)
     assert session.values("sta/noise/not_applicable") == "presentation_cut"
-    assert [w for w in session.warnings if "incomplete='use'" in w and "of 500 frames" in w]
+    (warning,) = (w for w in session.warnings if "of 500 frames" in w)
+    assert "in config.yaml, under compute_sta, incomplete: use;" in warning
+    assert "in Python, compute_sta(incomplete='use')" in warning
     compute_sta(cover_range=(-20, 0), incomplete="use", session=session)
     assert "sta/noise/not_applicable" not in session
     # By hand: the images before each spike, from the recorded part only.

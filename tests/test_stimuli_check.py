@@ -120,6 +120,16 @@ def test_what_is_missing_is_an_exit_code_and_a_line(
     assert "6 of 7 movies" in capsys.readouterr().out
 
 
+def test_an_array_that_nothing_uses_is_no_movie_that_resolves(
+    library: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.save(library / "leftover.npy", np.zeros((90, 1, 1), dtype=np.uint8))
+    assert main(["stimuli", "check", str(library)]) == 0
+    said = capsys.readouterr().out
+    assert "7 of 7 movies resolve; everything resolves" in said
+    assert "not counted, since nothing uses them (see their notes): leftover" in said
+
+
 def cut(name: str) -> Callable[[Path], None]:
     def change(folder: Path) -> None:
         frames = np.load(folder / f"{name}.npy")

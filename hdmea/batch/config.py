@@ -178,7 +178,8 @@ class WorkflowConfig(_Strict):
             if other not in self.features
         ]
         unfit += [
-            f"{name} with these parameters needs feature {feature}, which is left out"
+            f"{name} with these parameters needs feature {feature}, which is left out; add it to "
+            "extract_features: features"
             for name in chosen
             for feature in self.needed_features(name)
             if feature not in self.features

@@ -35,7 +35,8 @@ def _recording_lines(one: RecordingComparison) -> Iterator[str]:
         yield f"{one.dataset_id}: equal, by content digest"
         yield from (f"  {side}: {words}" for side, words in (("A", one.a), ("B", one.b)))
         return
-    state = f"{len(one.differences)} differences" if one.differences else "equal"
+    n = len(one.differences)
+    state = f"{n} difference{'s' * (n > 1)}" if n else "equal"
     yield f"{one.dataset_id}: {state}, {len(one.compared)} variables that both have"
     yield from (f"  {side}: {words}" for side, words in (("A", one.a), ("B", one.b)))
     if one.units:

@@ -170,7 +170,12 @@ def _only_cut(
     )
     rows = session.values("stimulus/sections/movie") == movie.name
     longest = int((end - begin)[rows].max())
-    use = "" if parameters.incomplete == "use" else ". To use that part: incomplete='use'"
+    use = (
+        ""
+        if parameters.incomplete == "use"
+        else ". To use that part: in config.yaml, under compute_sta, incomplete: use; in Python, "
+        "compute_sta(incomplete='use')"
+    )
     session.warn(
         f"{session.dataset_id}: {movie.name} was not recorded whole ({longest} of "
         f"{movie.length_frames} frames), so there is no STA of it{use}"

@@ -117,9 +117,12 @@ def render_check(report: LibraryCheck) -> str:
         lines += ["", *_movie_lines(movie)]
     for draft in report.drafts:
         lines += ["", *_draft_lines(draft)]
-    good = sum(not movie.problems for movie in report.movies)
+    good = sum(not movie.problems and movie.rule is not None for movie in report.movies)
+    strays = [movie.name for movie in report.movies if not movie.problems and movie.rule is None]
     verdict = "everything resolves" if report.is_good else "NOT everything resolves"
-    lines += ["", f"{good} of {len(report.movies)} movies resolve; {verdict}"]
+    lines += ["", f"{good} of {len(report.movies) - len(strays)} movies resolve; {verdict}"]
+    if strays:
+        lines.append(f"not counted, since nothing uses them (see their notes): {', '.join(strays)}")
     return "\n".join(lines)
 
 
