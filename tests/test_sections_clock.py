@@ -150,6 +150,65 @@ def test_a_shifted_playlist_is_not_taken_for_a_gap(start: int, faulty: FaultyRec
     assert_true(mended, files)
 
 
+@pytest.mark.parametrize("start", [1, 40])
+def test_a_late_playlist_with_a_pulse_missed_in_its_first_movie_is_placed_before_it_too(
+    start: int, faulty: FaultyRecordings
+) -> None:
+    """With a start that is one less, the frame would be held, and the first flash a frame off."""
+    files = faulty.files(playlist="short", start_frame=start, missed_pulses=(start + 350,))
+    for wrong in {0, start - 1}:
+        typed = {"playlist_name": "short", "playlist_start_frame": wrong}
+        with pytest.raises(StimulusError, match="contradicts the playlist") as error:
+            add_section_time(session=faulty.loaded(files), **typed)
+        said = [values for step, values in remedies(str(error.value)) if step == "add_section_time"]
+        assert said == [{"playlist_name": "short", "playlist_start_frame": start}]
+    typed = {"playlist_name": "short", "playlist_start_frame": start}
+    with pytest.raises(StimulusError, match="shows that pulses were missed") as error:
+        add_section_time(session=faulty.loaded(files), **typed)
+    mended = faulty.mended(str(error.value), files, add_section_time=typed)
+    assert_true(mended, files)
+    assert not any("no light" in warning for warning in mended.warnings)
+
+
+def test_where_a_late_playlist_began_is_open_if_no_light_comes_before_a_gap(
+    faulty: FaultyRecordings,
+) -> None:
+    files = faulty.files(playlist="short", start_frame=40, missed_pulses=(280,))
+    session = faulty.loaded(files)
+    add_section_time(session=session, playlist_name="short", playlist_start_frame=39)
+    (warning,) = (one for one in session.warnings if "no light before" in one)
+    assert "(frame 279, 2 frames long)" in warning
+    assert "if it is not held, playlist_start_frame" in warning
+    usual = faulty.files(playlist="short", held_frames=(240,))
+    session = faulty.loaded(usual)
+    add_section_time(session=session, playlist_name="short")  # begins with the clock, as always
+    assert not any("no light before" in warning for warning in session.warnings)
+    assert_true(session, usual)
+
+
+@pytest.mark.parametrize(("held", "warned"), [(820, True), (795, False)])
+def test_times_between_two_gaps_of_which_either_was_missed_are_warned_of(
+    held: int, warned: bool, faulty: FaultyRecordings
+) -> None:
+    """The section of the noise ends at frame 801, and the light is grey all the time."""
+    files = faulty.files(missed_pulses=(790,), held_frames=(held,))
+    with pytest.raises(StimulusError, match="shows that pulses were missed") as error:
+        add_section_time(playlist_name="friday", session=faulty.loaded(files))
+    mended = faulty.mended(str(error.value), files)
+    found = [one for one in mended.warnings if "is not told by the light" in one]
+    assert bool(found) is warned
+
+
+def test_a_playlist_that_is_late_is_not_taken_for_a_display_that_is(
+    faulty: FaultyRecordings,
+) -> None:
+    files = faulty.files(playlist="short", start_frame=40)
+    with pytest.raises(StimulusError, match="contradicts") as error:
+        add_section_time(playlist_name="short", session=faulty.loaded(files))
+    said = remedies(str(error.value))
+    assert said == [("add_section_time", {"playlist_name": "short", "playlist_start_frame": 40})]
+
+
 @pytest.mark.parametrize(("change", "said"), [(-1, "1 frame earlier"), (2, "2 frames later")])
 def test_a_lag_that_begins_where_no_gap_shows_it_is_placed(
     change: int, said: str, faulty: FaultyRecordings

@@ -12,13 +12,11 @@ from hdmea.arrays import Variable, Variables
 from hdmea.errors import StimulusError
 from hdmea.session import PipelineSession
 from hdmea.stimulus.alignment import Alignment
-from hdmea.stimulus.diagnosis import (
-    Shown,
-    contradiction,
-)
+from hdmea.stimulus.diagnosis import contradiction
 from hdmea.stimulus.long_intervals import LongInterval, intervals_in_words
 from hdmea.stimulus.movie import Movie
 from hdmea.stimulus.sections import Section, trial_frames
+from hdmea.stimulus.shown import Shown
 
 _SHOWN = 8
 
@@ -90,7 +88,7 @@ def accept_light(
         f"section {i} ({section.movie}): r = {one.r:.2f} at a lag of {one.lag_frames:.0f} frames"
         for i, (section, one) in enumerate(zip(sections, compared, strict=True))
         if one.contradicts
-    ]
+    ] or _shifted_parts(shown, sections, movies)
     if told:
         more = f"; and {len(told) - _SHOWN} more" if len(told) > _SHOWN else ""
         told = told[:_SHOWN]
@@ -110,6 +108,67 @@ def accept_light(
             f"If the display held them: {shown.named(held=open_)}. If "
             f"pulses were missed: {shown.named(missed=open_)}"
         )
+
+
+def _shifted_parts(shown: Shown, sections: Sequence[Section], movies: Sequence[Movie]) -> list[str]:
+    """Parts of the clock between long intervals that are off though whole sections agree."""
+    return [
+        f"the part from {shown.frame_times_s[part.start_frame]:.3f} s up to the next long interval "
+        f"of the clock, where the light comes {abs(part.lag)} "
+        f"frame{'s' if abs(part.lag) != 1 else ''} {'later' if part.lag > 0 else 'earlier'}"
+        for part in shown.parts(sections, movies)
+        if part.lag
+    ]
+
+
+def warn_of_untold(
+    session: PipelineSession,
+    shown: Shown,
+    sections: Sequence[Section],
+    movies: Sequence[Movie],
+    variables: Variables,
+) -> None:
+    """Warn of times between long intervals that could as well be some frames off.
+
+    Between two intervals of which one was held and the other missed no light tells which is
+    which; and none before the first where the playlist began, if that was told from the light
+    after it. Parameters as for `accept_light`.
+    """
+    where, intervals = session.dataset_id, shown.long_intervals
+    parts = shown.parts(sections, movies)
+    if not parts:
+        return
+    missed = _intervals(shown, variables, "missed")
+    taken = ["missed" if one in missed or one.verdict == "missed" else "held" for one in intervals]
+    found = np.concatenate(
+        [
+            variables[f"stimulus/{name}"].values
+            for name in ("sections/start_s", "sections/end_s", "trials/start_s", "trials/stop_s")
+        ]
+    )
+    told = [k for k, part in enumerate(parts) if not np.isnan(part.r)]
+    for low, high in zip([-1, *told], [*told, len(parts)], strict=True):
+        # The intervals between two parts that tell; of the last ones nothing tells.
+        group = [i for i in range(max(low, 0), high) if intervals[i : i + 1]]
+        group = [i for i in group if intervals[i].decided_by != "photodiode"]
+        if not group or high == len(parts):
+            continue
+        first, last = intervals[group[0]], intervals[group[-1]]
+        names = intervals_in_words([intervals[i] for i in group])
+        if low >= 0 and len({taken[i] for i in group}) > 1:
+            if ((found > first.start_s) & (found <= last.start_s)).any():
+                session.warn(
+                    f"{where}: in which of these pulses were missed, and in which the display "
+                    f"held a frame, is not told by the light: {names}. Times of sections and "
+                    "trials between them may be as many frames off"
+                )
+        elif low < 0 and shown.start_was_told and (found <= last.start_s).any():
+            session.warn(
+                f"{where}: no light before {names} tells where the playlist began: if it is not "
+                f"{' and '.join(sorted({taken[i] for i in group}))}, playlist_start_frame (or "
+                "frame_clock.drop_first) is as many frames off, and so are times of sections and "
+                "trials before it"
+            )
 
 
 def _compared(variables: Variables, frame_s: float) -> list[Alignment]:

@@ -19,16 +19,18 @@ from hdmea.steps.light_judgement import (
     accept_missed,
     alignment_variables,
     undecided_variables,
+    warn_of_untold,
 )
 from hdmea.steps.light_sections import table_variables
 from hdmea.steps.section_parameters import AddSectionTimeParameters
 from hdmea.stimulus.alignment import Alignment, align_sections, frame_light
-from hdmea.stimulus.diagnosis import Shown, misfit
+from hdmea.stimulus.diagnosis import misfit
 from hdmea.stimulus.library import StimulusLibrary
 from hdmea.stimulus.long_intervals import expected_light, judge_intervals
 from hdmea.stimulus.movie import Movie
 from hdmea.stimulus.placing import CLEAR_R, Placing, left_out
 from hdmea.stimulus.sections import Section, trial_frames
+from hdmea.stimulus.shown import Shown
 from hdmea.stimulus.timeline import build_timeline
 
 Float64 = npt.NDArray[np.float64]
@@ -117,6 +119,7 @@ class PlaylistShown:
         if lost and self.parameters.playlist_truncated == "error":
             raise StimulusError(self._misfit())
         accept_light(self.session, self._shown, sections, self.movies, variables, mode)
+        warn_of_untold(self.session, self._shown, sections, self.movies, variables)
         if lost:
             n_trials = sum(len(trial_frames(s, self._rules[s.movie])) for s in self._sections)
             n_kept = variables["stimulus/trials/number"].values.size

@@ -59,7 +59,7 @@ def long_intervals(session: PipelineSession) -> list[LongInterval]:
         return []
     columns = (
         session.values(f"{table}/{name}").tolist()
-        for name in ("frame", "start_s", "n_frames", "verdict")
+        for name in ("frame", "start_s", "n_frames", "verdict", "decided_by")
     )
     rows = (LongInterval(*row) for row in zip(*columns, strict=True))
     return [row for row in rows if row.verdict != "short" and row.n_frames > 1]

@@ -38,12 +38,40 @@ class LongInterval:
         Its length in median intervals, rounded.
     verdict
         ``held``, ``missed`` or ``undecided``.
+    decided_by
+        ``photodiode``, ``parameter``, or empty.
     """
 
     frame: int
     start_s: float
     n_frames: int
     verdict: str
+    decided_by: str = ""
+
+    @property
+    def pulses_if_wrong(self) -> int:
+        """Pulses that were missed if the verdict is wrong; negative: that were not."""
+        return (self.n_frames - 1) * (-1 if self.verdict == "missed" else 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The frames from one long interval to the next one.
+
+    Parameters
+    ----------
+    start_frame
+        The first one of the clock.
+    lag
+        By how many frames the light comes later than the movies; 0 unless another number is
+        clear.
+    r
+        Correlation of light and movies as they lie; NaN where no light tells.
+    """
+
+    start_frame: int
+    lag: int
+    r: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +189,56 @@ def judge_intervals(
         moved += total or 0
         group = []
     return judged
+
+
+def compare_parts(
+    light: Float64,
+    expected: Expected,
+    frames: Sequence[int],
+    moved: Sequence[int],
+    most: int,
+) -> list[Part]:
+    """How each part of the clock between long intervals lies to the light by itself.
+
+    A movie as a whole may agree with the light although a part of it, between two intervals or
+    before the first, is some frames off.
+
+    Parameters
+    ----------
+    light, expected
+        As for `judge_intervals`.
+    frames
+        Frame that begins each interval, ascending.
+    moved
+        Pulses found missed in each, 0 where it is as the clock took it.
+    most
+        Frames by which a part may be off.
+
+    Returns
+    -------
+    list of Part
+        The first one ends with the first interval, the last one with the clock.
+
+    Examples
+    --------
+    >>> movie = np.random.default_rng(1).uniform(size=400)
+    >>> expected = Expected(movie, np.zeros(400, dtype=np.int64))
+    >>> light = np.r_[0.5, np.delete(movie, 200)]  # a frame late until a pulse is missed
+    >>> [part.lag for part in compare_parts(light, expected, [200], [0], 1)]
+    [1, 0]
+    """
+    parts = []
+    lags = sorted(range(-most, most + 1), key=abs)
+    edges = [-1, *frames, light.size]
+    for start, stop, at in zip(edges, edges[1:], np.cumsum([0, *moved]).tolist(), strict=False):
+        place = np.arange(start + 1, min(stop, light.size))
+        r = {lag: _follows(light, expected, place, at - lag) for lag in lags}
+        known = {lag: one for lag, one in r.items() if not np.isnan(one)}
+        left = {lag: 1 - max(one, 0.0) ** 2 for lag, one in known.items()}
+        best = min(left, key=lambda lag: left[lag], default=0)
+        clear = 0 in left and known[best] >= LEAST_R and left[0] >= CLEARLY * left[best]
+        parts.append(Part(start + 1, best if clear else 0, r[0]))
+    return parts
 
 
 def _clearly(r: Mapping[int, float]) -> int | None:

@@ -135,14 +135,15 @@ class LightSearch:
     luminance
         Gives the luminance of a movie; None: the library has no frames of it.
     mended
-        Gives the light as it is once gaps of the clock are taken as some sections say.
+        Gives the light as it is once gaps of the clock are taken as some sections say; None: it
+        contradicts them.
     most_lost
         Frames by which these gaps may have moved it.
     """
 
     light: Float64
     luminance: Callable[[Movie], Float64 | None]
-    mended: Callable[[Sequence[Section], Sequence[Movie]], Float64] | None = None
+    mended: Callable[[Sequence[Section], Sequence[Movie]], Float64 | None] | None = None
     most_lost: int = 0
 
     def best(
@@ -227,6 +228,8 @@ class LightSearch:
         luminance = {movie.name: self.luminance(movie) for movie in movies}
         sections = placing.sections(movies)
         light = self.light if self.mended is None else self.mended(sections, movies)
+        if light is None:
+            return None
         compared = align_sections(light, sections, luminance)
         if any(one.contradicts for one in compared):
             return None
