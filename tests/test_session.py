@@ -115,6 +115,16 @@ def test_what_is_unknown_is_an_error_that_lists_what_is_known(either: PipelineSe
         either["stimulus/frame_times"]
 
 
+def test_a_slip_in_a_path_is_told_and_a_missing_step_is_not_taken_for_one(
+    either: PipelineSession,
+) -> None:
+    with pytest.raises(MissingDataError, match=r"Did you mean 'units/spike_times'\?$"):
+        either["units/spiketimes"]
+    with pytest.raises(MissingDataError) as missing:
+        either["units/exclusion_reason"]
+    assert "Did you mean" not in str(missing.value)
+
+
 def test_several_stas_need_a_name(session: PipelineSession) -> None:
     more = {
         "sta/other/sta": Variable(

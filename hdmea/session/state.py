@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Mapping
 from copy import copy
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Self, SupportsIndex
 
@@ -133,6 +134,11 @@ class SessionState:
             raise MissingDataError(
                 f"session {self.dataset_id!r} has no {path!r}; it has what these steps brought: "
                 f"{', '.join(sorted(self.completed_steps)) or 'none yet'}"
+                + "".join(
+                    f". Did you mean {near!r}?"
+                    # a slip of the pen, not the next best of what a missing step would bring
+                    for near in get_close_matches(path, self.paths(), n=1, cutoff=0.9)
+                )
             )
         return variable
 
