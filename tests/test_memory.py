@@ -392,6 +392,19 @@ def test_a_full_disk_is_an_error_that_names_the_folder(
     assert names_in(tmp_path / "out") == []
 
 
+def test_after_a_save_elsewhere_arrays_go_there(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("a file, where a folder was meant")
+    session = create_session("x", output_dir=tmp_path / "out", memory_budget_gb=0)
+    with pytest.raises(OutputWriteError, match="choose another output folder"):
+        add(session, "a", array_of(2))
+    saved = session.save(tmp_path / "other/x.h5")
+    add(session, "a", array_of(2))
+    assert on_disk(session["a/x"].data)
+    session.save(saved)
+    assert not on_disk(session["a/x"].data)
+    assert verify(saved).is_good
+
+
 def test_a_kill_leaves_nothing_of_it(tmp_path: Path) -> None:
     script = """
 session = create_session("x", output_dir=sys.argv[1], memory_budget_gb=0)

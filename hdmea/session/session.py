@@ -266,6 +266,7 @@ class PipelineSession(SessionState):
             )
             self._empty_spool(target, written.manifest)
         self._file, self._file_digest = target.absolute(), written.manifest
+        self.spool_beside(self._file)
         self._unsaved = False
         if self._work:
             self._work.finish(target)
