@@ -186,15 +186,32 @@ def test_where_a_late_playlist_began_is_open_if_no_light_comes_before_a_gap(
     assert_true(session, usual)
 
 
-@pytest.mark.parametrize(("held", "warned"), [(820, True), (795, False)])
-def test_times_between_two_gaps_of_which_either_was_missed_are_warned_of(
-    held: int, warned: bool, faulty: FaultyRecordings
+def test_where_a_playlist_began_is_open_too_if_it_began_with_another_movie(
+    faulty: FaultyRecordings,
 ) -> None:
-    """The section of the noise ends at frame 801, and the light is grey all the time."""
-    files = faulty.files(missed_pulses=(790,), held_frames=(held,))
+    files = faulty.files(start_frame=1, first_movie=1, missed_pulses=(190,))
+    session = faulty.loaded(files)
+    add_section_time(session=session, playlist_name="friday", playlist_first_movie="step")
+    assert any("no light before" in warning for warning in session.warnings)
+
+
+@pytest.mark.parametrize(
+    ("playlist", "missed", "held", "warned"),
+    [
+        ("friday", 790, 820, True),  # the section of the noise ends at 801, all is grey
+        ("friday", 790, 795, False),
+        ("short", 230, 210, False),  # before any light; the first trial begins at 200
+        ("short", 210, 190, True),
+    ],
+)
+def test_times_between_two_gaps_of_which_either_was_missed_are_warned_of(
+    playlist: str, missed: int, held: int, warned: bool, faulty: FaultyRecordings
+) -> None:
+    files = faulty.files(playlist=playlist, missed_pulses=(missed,), held_frames=(held,))
+    typed = {"playlist_name": playlist}
     with pytest.raises(StimulusError, match="shows that pulses were missed") as error:
-        add_section_time(playlist_name="friday", session=faulty.loaded(files))
-    mended = faulty.mended(str(error.value), files)
+        add_section_time(session=faulty.loaded(files), **typed)
+    mended = faulty.mended(str(error.value), files, add_section_time=typed)
     found = [one for one in mended.warnings if "is not told by the light" in one]
     assert bool(found) is warned
 

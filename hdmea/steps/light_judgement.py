@@ -155,19 +155,21 @@ def warn_of_untold(
             continue
         first, last = intervals[group[0]], intervals[group[-1]]
         names = intervals_in_words([intervals[i] for i in group])
-        if low >= 0 and len({taken[i] for i in group}) > 1:
-            if ((found > first.start_s) & (found <= last.start_s)).any():
+        if low < 0 and shown.start_was_told:
+            if (found <= last.start_s).any():
                 session.warn(
-                    f"{where}: in which of these pulses were missed, and in which the display "
-                    f"held a frame, is not told by the light: {names}. Times of sections and "
-                    "trials between them may be as many frames off"
+                    f"{where}: no light before {names} tells where the playlist began: if it is "
+                    f"not {' and '.join(sorted({taken[i] for i in group}))}, playlist_start_frame "
+                    "(or frame_clock.drop_first) is as many frames off, and so are times of "
+                    "sections and trials before it"
                 )
-        elif low < 0 and shown.start_was_told and (found <= last.start_s).any():
+            continue
+        between = (found > first.start_s) & (found <= last.start_s)
+        if len({taken[i] for i in group}) > 1 and between.any():
             session.warn(
-                f"{where}: no light before {names} tells where the playlist began: if it is not "
-                f"{' and '.join(sorted({taken[i] for i in group}))}, playlist_start_frame (or "
-                "frame_clock.drop_first) is as many frames off, and so are times of sections and "
-                "trials before it"
+                f"{where}: in which of these pulses were missed, and in which the display "
+                f"held a frame, is not told by the light: {names}. Times of sections and "
+                "trials between them may be as many frames off"
             )
 
 

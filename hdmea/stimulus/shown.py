@@ -75,7 +75,9 @@ class Shown:
     @property
     def start_was_told(self) -> bool:
         """Whether settings say that the playlist did not begin with the clock as usual."""
-        return bool(self.placing.playlist_start_frame) or "drop_first" in self.frame_clock
+        placing = self.placing
+        began = bool(placing.playlist_start_frame or placing.playlist_first_movie)
+        return began or "drop_first" in self.frame_clock
 
     def search(self) -> LightSearch | None:
         """A search in the light, if there is any."""
