@@ -17,7 +17,7 @@ from workflow_project import Project, jobs
 
 from hdmea.arrays import Variable, Variables
 from hdmea.batch.config import read_config
-from hdmea.batch.plan import parts_of, require_inputs
+from hdmea.batch.plan import parts_of, require_inputs, unread_curation
 from hdmea.batch.recordings import read_recordings
 from hdmea.contribution import Recipe
 from hdmea.errors import FileMissingError, MissingDataError, ParameterError, UnknownNameError
@@ -348,6 +348,23 @@ def test_only_what_is_said_of_a_recording_counts_for_it(tmp_path: Path) -> None:
     plain = five_units()
     curate_units(session=plain)
     assert plain.contributions["curate_units"].key == key("other\t2\tno") == key("rec\t2")
+
+
+def test_a_table_that_people_filled_and_nobody_reads_is_said(tmp_path: Path) -> None:
+    values = {"recordings": str(tmp_path / "recordings.tsv"), "stimuli": "s", "steps": {}}
+    config = read_config(values)
+    assert unread_curation(config) == []
+    path = table(tmp_path)
+    assert path == tmp_path / "units.tsv"
+    assert unread_curation(config) == []
+    table(tmp_path, "rec\t2\tno")
+    (said,) = unread_curation(config)
+    assert said == f"{path} has 1 row but is not read; to read it, curate_units: {{table: {path}}}"
+    named = {"curate_units": {"table": str(path)}}
+    assert unread_curation(read_config({**values, "steps": named})) == []
+    table(tmp_path, "rec\ttwo\tno")
+    (said,) = unread_curation(config)
+    assert "column unit_id: 'two'" in said
 
 
 def test_a_recording_that_is_not_processed_is_found_before_anything_runs(

@@ -12,6 +12,7 @@ from hdmea.batch.plan import (
     parts_of,
     parts_until,
     require_inputs,
+    unread_curation,
 )
 from hdmea.batch.recordings import Recording, read_recordings, same_files
 from hdmea.errors import HdmeaError
@@ -30,4 +31,5 @@ __all__ = [
     "read_recordings",
     "require_inputs",
     "same_files",
+    "unread_curation",
 ]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from hdmea.batch.columns import file_digests, without_paths
@@ -196,11 +197,34 @@ def _curation(parameters: StepParameters, recording: str) -> dict[str, str]:
     return {} if digest is None else {"table": digest}
 
 
+def unread_curation(config: WorkflowConfig) -> list[str]:
+    """A line if people have curated units in a table that the configuration does not name.
+
+    It is looked for as ``units.tsv`` beside the table of recordings, where it is shipped.
+    """
+    table = Path(config.recordings).with_name("units.tsv")
+    if _curation_table(config) is not None or not table.is_file():
+        return []
+    try:
+        n = sum(map(len, read_curation(table).values()))
+    except HdmeaError as error:
+        return [f"{table} is not read, since curate_units does not name it; and {error}"]
+    if n == 0:  # as it is shipped
+        return []
+    rows = f"{n} row{'s' if n != 1 else ''}"
+    return [f"{table} has {rows} but is not read; to read it, curate_units: {{table: {table}}}"]
+
+
+def _curation_table(config: WorkflowConfig) -> str | None:
+    if "curate_units" not in config.chosen_steps:
+        return None
+    table: str | None = config.parameters("curate_units")["table"]
+    return table
+
+
 def _curation_problems(config: WorkflowConfig, recordings: Mapping[str, Recording]) -> list[str]:
     """What is wrong with the curation table; which units there are is known only to the jobs."""
-    table = None
-    if "curate_units" in config.chosen_steps:
-        table = config.parameters("curate_units")["table"]
+    table = _curation_table(config)
     if table is None:
         return []
     try:

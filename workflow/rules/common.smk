@@ -22,6 +22,7 @@ from hdmea.batch import (
     read_recordings,
     require_inputs,
     same_files,
+    unread_curation,
 )
 from hdmea.pipeline import summary_line, write_units_table
 
@@ -62,7 +63,12 @@ def inputs_are_there():
         require_inputs(CONFIG, RECORDINGS)
     except HdmeaError as error:
         raise WorkflowError(str(error)) from error
-    tell(same_files(RECORDINGS))
+    tell(remarks())
+
+
+def remarks():
+    """What is odd about the inputs, and no error."""
+    return same_files(RECORDINGS) + unread_curation(CONFIG)
 
 
 def all_sessions(wildcards):
@@ -213,7 +219,7 @@ def sessions_done():
 
 def tell_the_end(failed=False):
     """A line for each recording that is done; a damaged file must not hide the others."""
-    told, readable = same_files(RECORDINGS), []
+    told, readable = remarks(), []
     for path in sessions_done():
         try:
             told.append(summary_line(path))
