@@ -10,7 +10,12 @@ from faulty_recordings import FaultyRecordings, assert_true, remedies
 
 from hdmea.errors import StimulusError
 from hdmea.pipeline import PipelineSession, add_section_time
-from hdmea.stimulus.long_intervals import Expected, expected_light, judge_intervals
+from hdmea.stimulus.long_intervals import (
+    Expected,
+    compare_parts,
+    expected_light,
+    judge_intervals,
+)
 from hdmea.stimulus.sections import lay_out_sections
 
 MIDDLE_OF_GREY = 900  # between noise and step; the photodiode sees nothing there
@@ -283,6 +288,19 @@ def test_a_gap_inside_a_movie_is_judged_with_what_comes_after_it() -> None:
     light = np.delete(np.r_[np.full(100, 0.5), HELD_NOISE], 300)
     judged = judge_intervals(light, expected_of(HELD_NOISE), [50, 299], [1, 1])
     assert [one.verdict for one in judged] == ["held", "missed"]
+
+
+def test_a_part_tells_only_if_the_light_is_clearly_there() -> None:
+    movie = np.r_[np.zeros(100), HELD_NOISE]
+    parts = compare_parts(np.delete(movie, 350), expected_whole(movie), [60, 349], [0, 1], 1)
+    assert [(part.lag, part.tells) for part in parts] == [(0, False), (0, True), (0, True)]
+    assert np.isnan(parts[0].r)
+    half = 0.5 * (movie + np.r_[movie[:1], movie[:-1]])  # late by half a frame
+    assert [part.tells for part in compare_parts(half, expected_whole(movie), [], [], 1)] == [False]
+
+
+def expected_whole(movie: np.ndarray[Any, Any]) -> Expected:
+    return Expected(movie, np.zeros(movie.size, dtype=np.int64))
 
 
 def test_expected_light_knows_where_movies_lie_and_what_is_cut() -> None:

@@ -143,10 +143,13 @@ def warn_of_untold(
     found = np.concatenate(
         [
             variables[f"stimulus/{name}"].values
-            for name in ("sections/start_s", "sections/end_s", "trials/start_s", "trials/stop_s")
+            for name in (
+                *("sections/start_s", "sections/end_s", "trials/start_s", "trials/stop_s"),
+                "events/time_s",
+            )
         ]
     )
-    told = [k for k, part in enumerate(parts) if not np.isnan(part.r)]
+    told = [k for k, part in enumerate(parts) if part.tells]
     for low, high in zip([-1, *told], [*told, len(parts)], strict=True):
         # The intervals between two parts that tell; of the last ones nothing tells.
         group = [i for i in range(max(low, 0), high) if intervals[i : i + 1]]
@@ -168,8 +171,8 @@ def warn_of_untold(
         if len({taken[i] for i in group}) > 1 and between.any():
             session.warn(
                 f"{where}: in which of these pulses were missed, and in which the display "
-                f"held a frame, is not told by the light: {names}. Times of sections and "
-                "trials between them may be as many frames off"
+                f"held a frame, is not told by the light: {names}. Times of sections, "
+                "trials and events between them may be as many frames off"
             )
 
 

@@ -67,11 +67,14 @@ class Part:
         clear.
     r
         Correlation of light and movies as they lie; NaN where no light tells.
+    tells
+        Whether the light is clearly at these frames and at no others that were tried.
     """
 
     start_frame: int
     lag: int
     r: float
+    tells: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +240,10 @@ def compare_parts(
         left = {lag: 1 - max(one, 0.0) ** 2 for lag, one in known.items()}
         best = min(left, key=lambda lag: left[lag], default=0)
         clear = 0 in left and known[best] >= LEAST_R and left[0] >= CLEARLY * left[best]
-        parts.append(Part(start + 1, best if clear else 0, r[0]))
+        tells = r[0] >= LEAST_R and all(
+            one >= CLEARLY * left[0] for lag, one in left.items() if lag != 0
+        )
+        parts.append(Part(start + 1, best if clear else 0, r[0], tells))
     return parts
 
 
