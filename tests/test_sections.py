@@ -123,6 +123,19 @@ def test_a_small_delay_is_stored_and_no_error(faulty: FaultyRecordings) -> None:
     assert session.warnings == []
 
 
+def test_a_delay_of_nearly_half_a_frame_is_warned_of_with_its_setting(
+    faulty: FaultyRecordings,
+) -> None:
+    files = faulty.files(photodiode_delay_s=0.37 / 60)
+    session = faulty.loaded(files)
+    add_section_time(playlist_name="friday", session=session)
+    (said,) = session.warnings
+    assert "in all sections the light comes 0.4" in said
+    mended = faulty.mended(said, files)
+    assert mended.warnings == []
+    assert np.abs(mended.values("stimulus/alignment/delay_s")).max() < 5e-4
+
+
 def test_a_playlist_that_went_on_is_warned_of(faulty: FaultyRecordings) -> None:
     files = faulty.files(repeats=2)
     session = faulty.loaded(files)

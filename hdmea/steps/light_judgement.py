@@ -19,6 +19,8 @@ from hdmea.stimulus.sections import Section, trial_frames
 from hdmea.stimulus.shown import Shown
 
 _SHOWN = 8
+_NEARLY_HALF = 0.35
+"""Part of a frame from which a delay may be taken for a whole one."""
 
 
 def accept_missed(
@@ -174,6 +176,24 @@ def warn_of_untold(
                 f"held a frame, is not told by the light: {names}. Times of sections, "
                 "trials and events between them may be as many frames off"
             )
+
+
+def warn_of_delay(session: PipelineSession, shown: Shown, variables: Variables) -> None:
+    """Warn of light that is nearly half a frame off everywhere: a frame more is as near."""
+    delays = variables["stimulus/alignment/delay_s"].values / shown.frame_s
+    delays = delays[np.isfinite(delays)]
+    if (
+        not delays.size
+        or np.abs(delays).min() < _NEARLY_HALF
+        or np.unique(np.sign(delays)).size > 1
+    ):
+        return
+    delay = float(np.median(delays))
+    session.warn(
+        f"{session.dataset_id}: in all sections the light comes {abs(delay):.2f} frames "
+        f"({1000 * abs(delay) * shown.frame_s:.1f} ms) {'later' if delay > 0 else 'earlier'} than "
+        f"the frame times, so that times are as much off, or a frame: {shown.later_by(delay)}"
+    )
 
 
 def _compared(variables: Variables, frame_s: float) -> list[Alignment]:

@@ -19,6 +19,7 @@ from hdmea.steps.light_judgement import (
     accept_missed,
     alignment_variables,
     undecided_variables,
+    warn_of_delay,
     warn_of_untold,
 )
 from hdmea.steps.light_sections import table_variables
@@ -120,6 +121,7 @@ class PlaylistShown:
             raise StimulusError(self._misfit())
         accept_light(self.session, self._shown, sections, self.movies, variables, mode)
         warn_of_untold(self.session, self._shown, sections, self.movies, variables)
+        warn_of_delay(self.session, self._shown, variables)
         if lost:
             n_trials = sum(len(trial_frames(s, self._rules[s.movie])) for s in self._sections)
             n_kept = variables["stimulus/trials/number"].values.size
