@@ -24,7 +24,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "store": set(),
     "session": {"store"},
     "steps": {"mcs", "stimulus", "kernels", "features", "session"},
-    "compare": {"mcs", "session", "store"},
+    "compare": {"kernels", "mcs", "session", "store"},
     "export": {"kernels", "session", "store"},
     "report": {"export", "kernels", "session", "stimulus", "store"},
     "simulate": {"mcs", "stimulus", "store"},

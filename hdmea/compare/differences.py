@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from hdmea.arrays import Array
 from hdmea.errors import ParameterError
+from hdmea.kernels.spikes import n_coincident
 
 Flags = npt.NDArray[np.bool_]
 Float64 = npt.NDArray[np.float64]
@@ -166,17 +167,8 @@ def n_without_partner(a: Float64, b: Float64, within: float) -> tuple[int, int]:
     """
     if a.size == b.size and bool(np.all(np.abs(a - b) <= within)):
         return 0, 0
-    one, other = a.tolist(), b.tolist()
-    i = j = partners = 0
-    # taking the earliest that fits leaves most for the rest, since both ascend
-    while i < len(one) and j < len(other):
-        if abs(one[i] - other[j]) <= within:
-            partners, i, j = partners + 1, i + 1, j + 1
-        elif one[i] < other[j]:
-            i += 1
-        else:
-            j += 1
-    return len(one) - partners, len(other) - partners
+    partners = n_coincident(a.tolist(), b.tolist(), within)
+    return a.size - partners, b.size - partners
 
 
 def _both_nan(a: Array, b: Array) -> Flags:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from hdmea.kernels.spikes import SpikeTrains
+from hdmea.kernels.spikes import SpikeTrains, n_coincident
 
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
@@ -218,7 +218,7 @@ def count_coincident(one: Int64, other: Int64, width: int) -> int:
     to_search = odd[cluster]
     rest = times[order][to_search]
     of_other = is_other[to_search]
-    return int((sizes[~odd] // 2).sum()) + _paired(
+    return int((sizes[~odd] // 2).sum()) + n_coincident(
         rest[~of_other].tolist(), rest[of_other].tolist(), width
     )
 
@@ -297,16 +297,3 @@ def _occupied(train: Int64, width: int) -> npt.NDArray[np.bool_]:
     for step in (-width, 0, width):
         occupied[_cells(train + step, width)] = True
     return occupied
-
-
-def _paired(one: list[int], other: list[int], width: int) -> int:
-    """Pairs of two sorted trains: of two spikes too far apart, the earlier finds no partner."""
-    n = i = j = 0
-    while i < len(one) and j < len(other):
-        if abs(one[i] - other[j]) <= width:
-            n, i, j = n + 1, i + 1, j + 1
-        elif one[i] < other[j]:
-            i += 1
-        else:
-            j += 1
-    return n

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -110,3 +111,25 @@ class SpikeTrains:
         for unit in range(self.n_units):
             counts[unit] = np.diff(np.searchsorted(self.of(unit), edges))
         return counts
+
+
+def n_coincident(one: Sequence[float], other: Sequence[float], within: float) -> int:
+    """Most pairs of spikes of two ascending trains that are at most `within` apart.
+
+    Each spike is used once. Lists are fastest; they are walked through.
+
+    Examples
+    --------
+    >>> n_coincident([10, 20, 30], [11, 12, 29], within=2)
+    2
+    """
+    n = i = j = 0
+    # of two spikes too far apart the earlier finds no partner; the earliest pair leaves most
+    while i < len(one) and j < len(other):
+        if abs(one[i] - other[j]) <= within:
+            n, i, j = n + 1, i + 1, j + 1
+        elif one[i] < other[j]:
+            i += 1
+        else:
+            j += 1
+    return n
