@@ -46,6 +46,8 @@ class Output:
         numpy type; ``np.str_`` for text of any length. Integers are counts.
     reasons
         Why a unit's value may be undefined.
+    is_p_value
+        Whether it is a p value: then q values are made of it, over the included units.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Output:
     dims: tuple[str, ...] = ("unit",)
     dtype: npt.DTypeLike = np.float64
     reasons: tuple[str, ...] = ()
+    is_p_value: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
-from hdmea.errors import MissingDataError, ParameterError, StimulusError, UnknownNameError
+from hdmea.errors import MissingDataError, ParameterError, StimulusError
 from hdmea.features.declaration import Feature, FeatureResult, Output, not_applicable, reasons_where
 from hdmea.features.inputs import FeatureInputs, Trials
+from hdmea.features.played import event_times, trials_of
 from hdmea.kernels.psth import psth_counts, trial_responses
 from hdmea.kernels.spikes import SpikeTrains
 
@@ -168,36 +169,12 @@ class _Edge:
 
 def _light_steps(trials: Trials, params: OnOffParams) -> _LightSteps | None:
     """The trials of the light step that was chosen; None if no light step was played."""
-    movies: list[str] = np.unique(trials.movie[trials.kind == KIND]).tolist()
-    if params.stimulus is None and len(movies) > 1:
-        raise ParameterError(
-            f"Several light steps were played: {', '.join(movies)}. Choose one: "
-            f"on_off: {{stimulus: {movies[0]}}}."
-        )
-    if not movies:
+    rows = trials_of(trials, "on_off", KIND, params.stimulus)
+    if rows.size == 0:
         return None
-    movie = movies[0] if params.stimulus is None else params.stimulus
-    if movie not in movies:
-        raise UnknownNameError(
-            f"on_off: light step {movie!r} was not played; played: {', '.join(movies)}."
-        )
-    rows = np.flatnonzero((trials.kind == KIND) & (trials.movie == movie))
-    on, off = (_event_times(trials, rows, name, movie) for name in ("light_on", "light_off"))
-    start, stop = trials.start_s[rows], trials.stop_s[rows]
-    _check_spacing(on, off, movie, params)
-    return _LightSteps(start, on, off, stop)
-
-
-def _event_times(trials: Trials, rows: npt.NDArray[np.intp], name: str, movie: str) -> Float64:
-    mine = (trials.event_name == name) & np.isin(trials.event_trial, rows)
-    order = np.argsort(trials.event_trial[mine], kind="stable")
-    if not np.array_equal(trials.event_trial[mine][order], rows):
-        raise StimulusError(
-            f"Light step {movie!r}: every trial needs one event {name!r}. Give the events "
-            f"light_on and light_off (frames from the trial's start) in {movie}.yaml of the "
-            f"stimulus library."
-        )
-    return np.asarray(trials.event_time_s[mine][order])
+    on, off = (event_times(trials, rows, name) for name in ("light_on", "light_off"))
+    _check_spacing(on, off, str(trials.movie[rows[0]]), params)
+    return _LightSteps(trials.start_s[rows], on, off, trials.stop_s[rows])
 
 
 def _check_spacing(on: Float64, off: Float64, movie: str, params: OnOffParams) -> None:
