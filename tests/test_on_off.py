@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 
+import hand_trials
 import numpy as np
 import pytest
+from hand_trials import equal_results, joined, trains, trials
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -13,48 +15,30 @@ from scipy.stats import binom
 
 from hdmea.errors import ParameterError, StimulusError, UnknownNameError
 from hdmea.features.declaration import check
-from hdmea.features.inputs import FeatureInputs, Trials
+from hdmea.features.inputs import FeatureInputs
 from hdmea.features.on_off import ON_OFF, OnOffParams, on_off
 from hdmea.kernels.spikes import SpikeTrains
 
 ON, OFF, LENGTH = 1.0, 6.0, 10.0
 
 
-def trains(*units):
-    return SpikeTrains(
-        np.concatenate([np.sort(np.asarray(unit, dtype=float)) for unit in units]),
-        np.cumsum([len(unit) for unit in units]),
-    )
-
-
 def steps(starts, *, movie="step", kind="step", on=ON, off=OFF):
-    starts = np.asarray(starts, dtype=float)
-    n = starts.size
-    return Trials(
-        movie=np.full(n, movie),
-        kind=np.full(n, kind),
-        number=np.arange(n),
-        start_s=starts,
-        stop_s=starts + LENGTH,
-        event_trial=np.repeat(np.arange(n), 2),
-        event_name=np.tile(["light_on", "light_off"], n),
-        event_time_s=(starts[:, None] + [on, off]).ravel(),
-    )
+    return trials(starts, LENGTH, {"light_on": on, "light_off": off}, kind=kind, movie=movie)
 
 
 STARTS = 20.0 + LENGTH * np.arange(3)
 
 
-def run(spikes, trials=None, **params):
-    inputs = FeatureInputs(spikes, trials=steps(STARTS) if trials is None else trials)
+def run(spikes, shown=None, **params):
+    inputs = FeatureInputs(spikes, trials=steps(STARTS) if shown is None else shown)
     result = on_off(inputs, OnOffParams(**params))
     check(ON_OFF, result, spikes.n_units)
     return result
 
 
-def in_trials(*times, starts=STARTS):
+def in_trials(*times):
     """The same spikes, given from a trial's start, in every trial."""
-    return (np.asarray(starts)[:, None] + times).ravel()
+    return hand_trials.in_trials(STARTS, *times)
 
 
 # Responses at 0.1 s after the edge, 8 spikes a trial; spontaneous spikes 0.5 s before light on.
@@ -208,18 +192,13 @@ def test_a_recording_without_units_is_an_empty_table():
 
 
 def test_several_steps_need_a_choice():
-    a, b = steps(STARTS, movie="a"), steps(STARTS + 100, movie="b")
-    b = dataclasses.replace(b, event_trial=b.event_trial + 3)
-    both = Trials(**{
-        field.name: np.concatenate([getattr(a, field.name), getattr(b, field.name)])
-        for field in dataclasses.fields(Trials)
-    })  # fmt: skip
+    both = joined(steps(STARTS, movie="a"), steps(STARTS + 100, movie="b"))
     unit = trains(np.r_[ON_CELL, OFF_CELL + 100])
     with pytest.raises(ParameterError, match="a, b"):
         run(unit, both)
     assert run(unit, both, stimulus="a").values["class"].tolist() == ["on"]
     assert run(unit, both, stimulus="b").values["class"].tolist() == ["off"]
-    with pytest.raises(UnknownNameError, match="'c' was not played.*: a, b"):
+    with pytest.raises(UnknownNameError, match=r"'c' was not played.*: a, b"):
         run(unit, both, stimulus="c")
 
 
@@ -283,9 +262,4 @@ def test_it_follows_shifts_and_the_order_of_units(seed, shift):
     bins = {"psth_bin_s": 1 / 128}
     result = run(trains(*units), **bins)
     moved = run(trains(*[u + shift for u in units[::-1]]), steps(STARTS + shift), **bins)
-    for output in ON_OFF.outputs:
-        before, after = result.values[output.name], moved.values[output.name]
-        if output.dims[0] == "unit":
-            after = after[::-1]
-        equal = before.dtype.kind == "f"
-        assert np.array_equal(before, after, equal_nan=equal), output.name
+    assert equal_results(result, moved, ON_OFF.outputs, slice(None, None, -1)) == []

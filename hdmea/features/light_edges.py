@@ -1,0 +1,305 @@
+"""What all units do at an edge of the light, on or off: shared by features of light that switches.
+
+Each edge is measured by itself: the rate after it minus the rate just before it. Significance
+comes first; what only a response has (latency, transience, indices) is undefined without one.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field
+
+from hdmea.errors import ParameterError, StimulusError
+from hdmea.features.declaration import FeatureResult, Output, reasons_where
+from hdmea.kernels.poisson import two_sided_p
+from hdmea.kernels.psth import psth_counts, trial_responses
+from hdmea.kernels.spikes import SpikeTrains
+
+Float64 = npt.NDArray[np.float64]
+Int64 = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+
+AFTER_PEAK_S = (0.35, 0.45)
+"""The rate in this window after the peak, relative to the peak, gives the transience."""
+
+
+class EdgeParams(BaseModel):
+    """Parameters of a feature of light edges."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    stimulus: str | None = Field(
+        None, description="Movie to use, if several of the kind were played; null: the only one."
+    )
+    window_s: float = Field(0.5, gt=0, description="Response window after each edge (s).")
+    baseline_s: float = Field(1.0, gt=0, description="Baseline window before each edge (s).")
+    alpha: float = Field(0.01, gt=0, lt=1, description="Largest p of a significant response.")
+    min_spikes: int = Field(
+        5,
+        ge=1,
+        description="Fewest spikes, over all trials, of a response (or of the baseline "
+        "that is suppressed).",
+    )
+    psth_bin_s: float = Field(0.01, ge=1e-4, description="Bin of the PSTH (s).")
+    qi_sigma_s: float = Field(
+        0.05,
+        gt=0,
+        le=10,
+        description="Gaussian smoothing (standard deviation) for the QI only (s).",
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EdgeResponse:
+    """The responses of all units to one edge of the light, one entry per unit.
+
+    Parameters
+    ----------
+    change_hz, baseline_hz
+        Mean rate after the edge minus that before it; the latter.
+    p
+        Exact two-sided p of the change.
+    n_response, n_baseline
+        Spikes in the two windows, over all trials.
+    peak_hz, latency_ms, transience
+        Of the PSTH; also where there is no response.
+    sustained_hz
+        Mean rate after the response window.
+    responds, suppressed
+        Whether the rate rises, or falls, significantly and with enough spikes.
+    """
+
+    change_hz: Float64
+    baseline_hz: Float64
+    p: Float64
+    n_response: Int64
+    n_baseline: Int64
+    peak_hz: Float64
+    sustained_hz: Float64
+    latency_ms: Float64
+    transience: Float64
+    responds: Flags
+    suppressed: Flags
+
+
+def edge_response(spikes: SpikeTrains, edge_s: Float64, params: EdgeParams) -> EdgeResponse:
+    """How all units respond to an edge.
+
+    Parameters
+    ----------
+    spikes
+        Spike trains.
+    edge_s
+        When the light changes, once per trial, seconds, ``(n_trials,)``.
+    params
+        Windows, significance and bins.
+
+    Examples
+    --------
+    >>> trains = SpikeTrains(np.array([0.5, 1.105, 1.106, 1.107, 1.305]), np.array([5]))
+    >>> found = edge_response(trains, np.array([1.0]), EdgeParams())
+    >>> found.change_hz, found.peak_hz, found.latency_ms
+    (array([7.]), array([300.]), array([105.]))
+    """
+    window, baseline = params.window_s, params.baseline_s
+    n = edge_s.size
+    n_response = spikes.count_in_windows(edge_s, edge_s + window).sum(axis=1)
+    n_baseline = spikes.count_in_windows(edge_s - baseline, edge_s).sum(axis=1)
+    n_later = spikes.count_in_windows(edge_s + window, edge_s + window + baseline).sum(axis=1)
+    change = n_response / (n * window) - n_baseline / (n * baseline)
+    p = two_sided_p(n_response, n_baseline, window / (window + baseline))
+
+    bin_s = params.psth_bin_s
+    n_peak = max(1, round(window / bin_s))
+    after = [round(t / bin_s) for t in AFTER_PEAK_S]
+    psth = psth_counts(spikes, edge_s, bin_s, n_peak + max(after[1], after[0] + 1))
+    peak = psth[:, :n_peak].argmax(axis=1)
+    height = np.take_along_axis(psth, peak[:, None], axis=1)
+    later = peak[:, None] + np.arange(after[0], max(after[1], after[0] + 1))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        transience = 1 - np.take_along_axis(psth, later, axis=1).mean(axis=1) / height[:, 0]
+    significant = p < params.alpha
+    return EdgeResponse(
+        change_hz=change,
+        baseline_hz=n_baseline / (n * baseline),
+        p=p,
+        n_response=n_response,
+        n_baseline=n_baseline,
+        peak_hz=height[:, 0] / (n * bin_s),
+        sustained_hz=n_later / (n * baseline),
+        latency_ms=1000 * bin_s * (peak + 0.5),
+        transience=transience,
+        responds=significant & (change > 0) & (n_response >= params.min_spikes),
+        suppressed=significant & (change < 0) & (n_baseline >= params.min_spikes),
+    )
+
+
+def edge_result(edge: str, found: EdgeResponse) -> FeatureResult:
+    """What `edge_outputs` declares."""
+    silent = ~found.responds
+    values: dict[str, npt.NDArray[Any]] = {
+        f"r_{edge}_hz": found.change_hz,
+        f"p_{edge}": found.p,
+        f"n_spikes_{edge}": found.n_response,
+        f"n_spikes_{edge}_baseline": found.n_baseline,
+        f"peak_rate_{edge}_hz": found.peak_hz,
+        f"sustained_rate_{edge}_hz": found.sustained_hz,
+        f"latency_to_peak_{edge}_ms": np.where(silent, np.nan, found.latency_ms),
+        f"transience_{edge}": np.where(silent, np.nan, found.transience),
+    }
+    why = reasons_where({"no_response": silent})
+    return FeatureResult(
+        values, {f"latency_to_peak_{edge}_ms": why, f"transience_{edge}": why.copy()}
+    )
+
+
+def edge_outputs(edge: str, light: str) -> tuple[Output, ...]:
+    """Outputs of one edge, e.g. ``edge_outputs("on", "light on")``."""
+    silent = ("no_response",)
+    return (
+        Output(f"r_{edge}_hz", "Hz", f"Mean rate after {light} minus the baseline before it"),
+        Output(
+            f"p_{edge}",
+            "1",
+            f"Two-sided exact Poisson p of the response to {light}",
+            is_p_value=True,
+        ),
+        Output(f"n_spikes_{edge}", "1", f"Spikes in the window after {light}", dtype=np.int64),
+        Output(
+            f"n_spikes_{edge}_baseline",
+            "1",
+            f"Spikes in the baseline before {light}",
+            dtype=np.int64,
+        ),
+        Output(f"peak_rate_{edge}_hz", "Hz", f"Largest rate of the PSTH after {light}"),
+        Output(
+            f"sustained_rate_{edge}_hz",
+            "Hz",
+            f"Mean rate after the response window, for baseline_s, after {light}",
+        ),
+        Output(
+            f"latency_to_peak_{edge}_ms",
+            "ms",
+            f"Time from {light} to the middle of the PSTH's largest bin",
+            reasons=silent,
+        ),
+        Output(
+            f"transience_{edge}",
+            "1",
+            f"1 - rate 0.35-0.45 s after the peak / rate at the peak, after {light}",
+            reasons=silent,
+        ),
+    )
+
+
+def contrast(one: Float64, other: Float64) -> Float64:
+    """``(one - other) / (one + other)`` of rectified responses; NaN where neither is positive.
+
+    Examples
+    --------
+    >>> contrast(np.array([6.0, 3.0, -2.0]), np.array([2.0, -1.0, 0.0]))
+    array([0.5, 1. , nan])
+    """
+    first, second = np.maximum(one, 0), np.maximum(other, 0)
+    with np.errstate(invalid="ignore"):
+        return np.asarray((first - second) / (first + second))
+
+
+def check_edges(feature: str, movie: str, edges: Mapping[str, Float64], params: EdgeParams) -> None:
+    """Refuse edges in another order than given, and windows that see more than one edge.
+
+    Else an ON response would lower the OFF response.
+
+    Parameters
+    ----------
+    feature, movie
+        For the errors.
+    edges
+        Times of each edge by the event's name, one per trial, in their order within a trial.
+
+    Raises
+    ------
+    StimulusError
+        If an edge is not after the one before it.
+    ParameterError
+        If two edges are too near for the windows.
+    """
+    names = list(edges)
+    for before, after in itertools.pairwise(names):
+        if not (edges[before] < edges[after]).all():
+            raise StimulusError(f"{feature}: in movie {movie!r}, {after} is not after {before}.")
+    shortest = float(np.diff(np.sort(np.concatenate(list(edges.values())))).min())
+    needed = params.window_s + max(params.baseline_s, AFTER_PEAK_S[1])
+    # Frame times jitter by a little.
+    if shortest < 0.99 * needed:
+        raise ParameterError(
+            f"{feature}: two edges of movie {movie!r} are {shortest:.3f} s apart, so that windows "
+            f"around them overlap: it needs {needed:g} s, window_s {params.window_s:g} + "
+            f"baseline_s {params.baseline_s:g} (at least {AFTER_PEAK_S[1]:g}). Choose smaller "
+            f"ones, e.g. {feature}: {{baseline_s: {max(shortest - params.window_s, 0.1):.1f}}}."
+        )
+
+
+def whole_trials(
+    feature: str, spikes: SpikeTrains, start_s: Float64, stop_s: Float64, params: EdgeParams
+) -> FeatureResult:
+    """PSTH and response quality of whole trials: what `TRIAL_OUTPUTS` declares.
+
+    Raises
+    ------
+    ParameterError
+        If a bin of the PSTH is longer than a trial.
+    """
+    shortest = float(np.min(stop_s - start_s))
+    bin_s = params.psth_bin_s
+    n_bins = int(shortest / bin_s + 1e-6)
+    if n_bins == 0:
+        raise ParameterError(
+            f"{feature}: psth_bin_s is {bin_s:g}, longer than a trial, which has {shortest:.3f} "
+            "s; choose a shorter one."
+        )
+    n_trials = start_s.size
+    trials = trial_responses(spikes, start_s, bin_s, n_bins, params.qi_sigma_s)
+    few_trials = np.full(spikes.n_units, n_trials < 2)
+    undefined = few_trials | np.isnan(trials.quality)
+    qi = np.where(undefined, np.nan, trials.quality)
+    why = reasons_where({"too_few_trials": few_trials, "too_few_spikes": undefined})
+    values: dict[str, npt.NDArray[Any]] = {
+        "qi": qi,
+        "qi_corrected": (qi - 1 / n_trials) / (1 - 1 / n_trials) if n_trials > 1 else qi.copy(),
+        "n_trials": np.full(spikes.n_units, n_trials, dtype=np.int64),
+        "psth_hz": (trials.counts / (n_trials * bin_s)).astype(np.float32),
+        "psth_bin_start_s": bin_s * np.arange(n_bins),
+    }
+    return FeatureResult(values, {"qi": why, "qi_corrected": why.copy()})
+
+
+TRIAL_OUTPUTS = (
+    Output(
+        "qi",
+        "1",
+        "Response quality index (Baden et al. 2016) of whole trials; noise floor 1/n_trials",
+        reasons=("too_few_trials", "too_few_spikes"),
+    ),
+    Output(
+        "qi_corrected",
+        "1",
+        "(qi - 1/n_trials) / (1 - 1/n_trials): 0 for noise",
+        reasons=("too_few_trials", "too_few_spikes"),
+    ),
+    Output("n_trials", "1", "Trials of all presentations", dtype=np.int64),
+    Output(
+        "psth_hz",
+        "Hz",
+        "Rate from the trial's start, averaged over trials, not smoothed",
+        dims=("unit", "bin"),
+        dtype=np.float32,
+    ),
+    Output("psth_bin_start_s", "s", "Start of the bin from the trial's start", ("bin",)),
+)
