@@ -15,7 +15,7 @@ from hdmea.batch.config import config_schema, read_config
 from hdmea.batch.plan import movie_digests, parts_of, parts_until
 from hdmea.batch.recordings import recordings_schema
 from hdmea.errors import ParameterError
-from hdmea.features.registry import FEATURES
+from hdmea.features.registry import FEATURES, with_p_values
 from hdmea.simulate import SimulatedDataset
 from hdmea.steps.registry import STEPS
 
@@ -161,7 +161,12 @@ def test_parts_follow_declared_needs() -> None:
         "features.unit_quality": ("load_recording",),
         "curation": ("load_recording",),
         "sta": ("load_recording", "sections"),
+        "q_values": parts["q_values"].needs,
     }
+    # the closure of what its features need, and of nothing else, in the order of the parts
+    of_q = {"curation", *(f"features.{name}" for name in with_p_values(FEATURES))}
+    of_q |= {far for need in of_q for far in parts[need].needs}
+    assert parts["q_values"].needs == tuple(name for name in parts if name in of_q)
 
 
 def test_steps_left_out_are_not_run_and_loading_always_is() -> None:
@@ -173,7 +178,8 @@ def test_parts_until_a_step_hold_all_before_it() -> None:
     config = read_config(configuration())
     assert parts_until(config, "load_recording") == ("load_recording",)
     assert parts_until(config, "section_spike_times") == ("load_recording", "sections", "spikes")
-    assert parts_until(config, "compute_sta") == tuple(parts_of(config))
+    assert parts_until(config, "compute_sta") == tuple(parts_of(config))[:-1]
+    assert parts_until(config, "adjust_p_values") == tuple(parts_of(config))
 
 
 def test_an_edited_movie_changes_its_digest(tiny_dataset: SimulatedDataset, tmp_path: Path) -> None:

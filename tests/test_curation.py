@@ -515,6 +515,7 @@ def test_the_workflow_redoes_the_curation_of_the_recording_whose_rows_changed(
     }
     unit = int(pd.read_csv(tiny_dataset.recordings[ONE].truth_csv_path)["unit_id"].iloc[0])
     steps = {"load_recording": {"probe": "off"}, "curate_units": {"table": "units.tsv"}}
+    steps["adjust_p_values"] = {}
     project = Project(tmp_path, tiny_dataset.stimuli_path, files, steps)
     project.configure(mode="immediate")
     table(tmp_path, f"{ONE}\t{unit}\tno\t\tdrifts")
@@ -537,7 +538,12 @@ def test_the_workflow_redoes_the_curation_of_the_recording_whose_rows_changed(
     assert (before[0] == after[0], before[1] == after[1]) == (True, False)
 
     table(tmp_path, f"{TWO}\t{unit}\tno", f"{ONE}\t{unit}\tyes\t\tdrifts")
-    assert jobs(project.run("-n", target)) == {"curate_units": 1, "assemble": 1, "total": 2}
+    assert jobs(project.run("-n", target)) == {
+        "curate_units": 1,
+        "adjust_p_values": 1,
+        "assemble": 1,
+        "total": 3,
+    }
 
 
 @pytest.fixture

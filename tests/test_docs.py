@@ -309,6 +309,7 @@ def test_datasets_of_a_session_file_are_told(recording: Path, tmp_path: Path) ->
     unit_id = whole.units.index[0]
     curation.write_text(f"recording\tunit_id\tlabel\tnote\nrec\t{unit_id}\tON alpha\tfine\n")
     hdmea.pipeline.curate_units(tmp_path / "rec.h5", table=curation)
+    hdmea.pipeline.adjust_p_values(tmp_path / "rec.h5")
     found = described(whole) | described(PipelineSession.load(tmp_path / "rec.h5"))
     text = (ROOT / "docs/file-format.md").read_text(encoding="utf-8")
     section = text.partition("## What is inside")[2].partition("## Provenance")[0]

@@ -331,6 +331,7 @@ def definitions(folder: Path, row: str, **options: Any) -> dict[str, Any]:
         ("load_recording", {"probe": "off"}, set()),
         ("load_recording", {"frame_clock": {"drop_first": 5}}, {"load_recording"}),
         ("section_spike_times", {"pre_s": 0.5}, {"spikes"}),
+        ("adjust_p_values", {"method": "by"}, {"q_values"}),
         ("extract_features", {"parameters": {"on_off": {"window_s": 0.4}}}, {"features.on_off"}),
     ],
 )

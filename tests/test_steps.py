@@ -29,6 +29,7 @@ from hdmea.features.registry import FEATURES
 from hdmea.pipeline import (
     PipelineSession,
     add_section_time,
+    adjust_p_values,
     compute_sta,
     create_session,
     extract_features,
@@ -441,6 +442,7 @@ HELP = {
         "stimuli_dir": "str or Path, optional",
     },
     section_spike_times: {"pre_s": "float, default 0.0"},
+    adjust_p_values: {"method": "{'bh', 'by'}, default 'bh'"},
     extract_features: {
         "features": f"tuple of str, default {tuple(FEATURES)!r}",
         "parameters": "dict of str to dict of str to Any, default {}",

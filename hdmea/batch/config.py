@@ -209,6 +209,11 @@ class WorkflowConfig(_Strict):
         chosen: StepParameters = getattr(self.steps, step)
         return chosen.needed_features()
 
+    def used_features(self, step: str) -> tuple[str, ...]:
+        """Features that a step's result is made from, of those that are extracted."""
+        chosen: StepParameters = getattr(self.steps, step)
+        return chosen.used_features(self.features)
+
     def parameters(self, step: str) -> dict[str, Any]:
         """A step's parameters as plain values, without those that come from the table."""
         values: dict[str, Any] = getattr(self.steps, step).model_dump(mode="json")

@@ -29,6 +29,7 @@ _FILE_NAMES = {
     "section_spike_times": "spikes",
     "curate_units": "curation",
     "compute_sta": "sta",
+    "adjust_p_values": "q_values",
 }
 
 
@@ -40,7 +41,7 @@ class Part:
     ----------
     name
         Name of its file: ``load_recording``, ``sections``, ``spikes``, ``features.<f>``,
-        ``curation``, ``sta``.
+        ``curation``, ``sta``, ``q_values``.
     step
         The step that makes it.
     values
@@ -95,7 +96,7 @@ def parts_of(config: WorkflowConfig) -> dict[str, Part]:
     for step in config.chosen_steps:
         values = config.parameters(step)
         needs = tuple(_FILE_NAMES.get(need, need) for need in STEPS[step].needs)
-        needs += tuple(f"features.{name}" for name in config.needed_features(step))
+        needs += tuple(f"features.{name}" for name in config.used_features(step))
         if step == "extract_features":
             made = [_feature(name, values["parameters"], needs) for name in config.features]
         else:

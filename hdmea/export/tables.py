@@ -14,6 +14,7 @@ from hdmea.arrays import Array
 from hdmea.errors import ParameterError
 from hdmea.export.readings import included, n_units, no_peak_reasons, sta_stimuli, z_peaks
 from hdmea.session import PipelineSession
+from hdmea.session.tables import q_after_p
 from hdmea.store.small_file import write_small_file
 
 _FIRST = (
@@ -51,7 +52,8 @@ def write_units_table(
 
     Columns: ``recording``, ``unit_id``, place and number of spikes; ``label`` and ``note`` where
     people gave them; the sorter's measures;
-    ``<feature>.<column>`` of every feature, each followed by its reason; and of every STA
+    ``<feature>.<column>`` of every feature, each followed by its reason, and a p value by the q
+    value that `adjust_p_values` made of it; and of every STA
     ``sta.<stimulus>.`` with ``n_spikes`` (averaged), ``n_excluded``, ``z_peak`` (largest by size),
     ``peak_lag_frames``, ``polarity`` (1 or -1, the peak's sign), ``peak_y``, ``peak_x`` and
     ``reason`` (why there is no peak: ``too_few_spikes``, ``no_variation`` of movie or spikes,
@@ -100,7 +102,7 @@ def write_units_table(
     if not recordings:
         raise ParameterError("no session files are given; a table needs at least one")
     names = {name for _, columns in recordings.values() for name in columns}
-    header = sorted(names, key=_order)
+    header = q_after_p(sorted(names, key=_order))
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)

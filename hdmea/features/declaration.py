@@ -22,6 +22,7 @@ Text = npt.NDArray[np.str_]
 NEEDS = ("spikes", "frame_clock", "trials", "sta", "movies", "units", "duration")
 """What a feature may need, beside other features: ``features.<name>``."""
 _OF_FEATURES = "features."
+_P = "p_"
 
 NOT_PLAYED = "stimulus_not_played"
 """The reason that every feature may give without declaring it."""
@@ -47,7 +48,8 @@ class Output:
     reasons
         Why a unit's value may be undefined.
     is_p_value
-        Whether it is a p value: then q values are made of it, over the included units.
+        Whether it is a p value, of one test of each unit or of several: then it is called
+        ``p_<test>``, and `adjust_p_values` makes ``q_<test>`` of it, over the included units.
     """
 
     name: str
@@ -57,6 +59,17 @@ class Output:
     dtype: npt.DTypeLike = np.float64
     reasons: tuple[str, ...] = ()
     is_p_value: bool = False
+
+    @property
+    def q_name(self) -> str:
+        """Name of the q values that are made of it, if it is a p value.
+
+        Examples
+        --------
+        >>> Output("p_on", "1", "p of the response to light on", is_p_value=True).q_name
+        'q_on'
+        """
+        return f"q_{self.name.removeprefix(_P)}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,12 +124,12 @@ class Feature:
     description: str
 
     def __post_init__(self) -> None:
-        """Refuse needs that nobody knows.
+        """Refuse needs that nobody knows, and p values of which no q values can be made.
 
         Raises
         ------
         ParameterError
-            Naming them, and those that are known.
+            Naming them, and what is known or needed.
         """
         strange = sorted(
             need for need in self.needs if need not in NEEDS and not need.startswith(_OF_FEATURES)
@@ -126,6 +139,19 @@ class Feature:
                 f"feature {self.name} needs {', '.join(strange)}; known are {', '.join(NEEDS)}, "
                 f"and {_OF_FEATURES}<name>"
             )
+        taken = {output.name for output in self.outputs}
+        for output in self.p_values:
+            numbers = np.dtype(output.dtype) == np.float64 and output.dims[:1] == ("unit",)
+            if not (numbers and output.name.startswith(_P)) or output.q_name in taken:
+                raise ParameterError(
+                    f"feature {self.name}: {output.name!r} cannot be a p value: these are float64, "
+                    f"have the axis unit first, are called {_P}<test>, and leave q_<test> free"
+                )
+
+    @property
+    def p_values(self) -> tuple[Output, ...]:
+        """The outputs that are p values."""
+        return tuple(output for output in self.outputs if output.is_p_value)
 
     @property
     def needed_features(self) -> tuple[str, ...]:
@@ -165,7 +191,7 @@ def check(feature: Feature, result: FeatureResult, n_units: int) -> None:
     ------
     FeatureOutputError
         If names, shapes or types differ, a value is undefined without a reason or has a reason
-        and is defined, or a reason is not declared.
+        and is defined, a reason is not declared, or a p value is not in 0 to 1.
     """
     declared = {output.name: output for output in feature.outputs}
     _same_names(feature.name, set(declared), set(result.values))
@@ -180,6 +206,11 @@ def check(feature: Feature, result: FeatureResult, n_units: int) -> None:
         where = f"Feature {feature.name!r}, output {name!r}"
         _check_array(where, output, values, lengths)
         _check_reasons(where, output, values, result.reasons.get(name))
+        if output.is_p_value and ((values < 0) | (values > 1)).any():
+            raise FeatureOutputError(
+                f"{where}: p values must be in 0 to 1, found {np.nanmin(values)} to "
+                f"{np.nanmax(values)}."
+            )
 
 
 def _same_names(feature: str, declared: set[str], returned: set[str]) -> None:

@@ -64,3 +64,14 @@ def in_order(names: Iterable[str]) -> list[str]:
     for name in wanted:
         visit(name, ())
     return [name for name in ordered if name in wanted]
+
+
+def with_p_values(names: Iterable[str]) -> tuple[str, ...]:
+    """Those of the features that have p values.
+
+    Raises
+    ------
+    UnknownNameError
+        If a name is not known.
+    """
+    return tuple(name for name in names if get_feature(name).p_values)

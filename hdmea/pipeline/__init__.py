@@ -16,12 +16,14 @@ section_spike_times = StepFunction(STEPS["section_spike_times"])
 extract_features = StepFunction(STEPS["extract_features"])
 curate_units = StepFunction(STEPS["curate_units"])
 compute_sta = StepFunction(STEPS["compute_sta"])
+adjust_p_values = StepFunction(STEPS["adjust_p_values"])
 
 __all__ = [
     "PipelineSession",
     "SaveState",
     "StepResult",
     "add_section_time",
+    "adjust_p_values",
     "assemble",
     "compare",
     "compute_sta",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +19,26 @@ if TYPE_CHECKING:
 def units_table(session: SessionState) -> pd.DataFrame:
     """One row per unit, every scalar that is known of it."""
     return _table(session, "units")
+
+
+def q_after_p(names: Iterable[str]) -> list[str]:
+    """The names, each q value and its reason after the p value that it was made of.
+
+    Examples
+    --------
+    >>> q_after_p(["on_off.p_on", "on_off.qi", "on_off.q_on", "on_off.q_on_reason"])
+    ['on_off.p_on', 'on_off.q_on', 'on_off.q_on_reason', 'on_off.qi']
+    """
+    place = {name: i for i, name in enumerate(names)}
+
+    def order(name: str) -> tuple[int, int]:
+        feature, dot, column = name.rpartition(".")
+        p = f"{feature}{dot}p_{column.removesuffix('_reason').removeprefix('q_')}"
+        if not column.startswith("q_") or p not in place:
+            return place[name], 0
+        return place.get(f"{p}_reason", place[p]), 1 + column.endswith("_reason")
+
+    return sorted(place, key=order)
 
 
 def unit_row(session: SessionState, unit_id: int) -> int:
@@ -139,4 +159,4 @@ def _table(session: SessionState, prefix: str) -> pd.DataFrame:
     columns.pop("spike_times_index", None)
     columns.pop("unit_id", None)
     index = pd.Index(session.values("units/unit_id").astype(np.int64), name="unit_id")
-    return pd.DataFrame(columns, index=index)
+    return pd.DataFrame({name: columns[name] for name in q_after_p(columns)}, index=index)

@@ -58,8 +58,9 @@ def _stas(session: PipelineSession) -> dict[str, Sta]:
 
 
 def _arrays(session: PipelineSession, feature: str) -> dict[str, Array]:
-    prefix = f"features/{feature}/"
-    return {path.removeprefix(prefix): session.values(path) for path in session.paths(prefix)}
+    """What a feature returned; its q values are not the feature's, and may come later."""
+    own = session.contributions[f"features.{feature}"].variables
+    return {path.removeprefix(f"features/{feature}/"): session.values(path) for path in own}
 
 
 def _trials(session: PipelineSession) -> Trials:

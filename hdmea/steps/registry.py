@@ -6,6 +6,7 @@ from typing import Any
 
 from hdmea.errors import UnknownNameError
 from hdmea.steps.add_section_time import ADD_SECTION_TIME
+from hdmea.steps.adjust_p_values import ADJUST_P_VALUES
 from hdmea.steps.compute_sta import COMPUTE_STA
 from hdmea.steps.curate_units import CURATE_UNITS
 from hdmea.steps.extract_features import EXTRACT_FEATURES
@@ -22,6 +23,7 @@ STEPS: dict[str, Step[Any]] = {
         EXTRACT_FEATURES,
         CURATE_UNITS,
         COMPUTE_STA,
+        ADJUST_P_VALUES,
     )
 }
 

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from hdmea.errors import MissingDataError, ParameterError, SessionFileError
 from hdmea.session import PipelineSession, create_session
+from hdmea.steps.adjust_p_values import complete_q_values
 from hdmea.steps.extract_features import complete_pending
 from hdmea.steps.registry import get_step
 from hdmea.steps.step import P, Step
@@ -33,10 +34,11 @@ class StepResult:
 
 
 def run(step: Step[P], session: PipelineSession, parameters: P) -> None:
-    """Run a step, then every pending feature that it made possible."""
+    """Run a step, then what it made possible: pending features, and q values of what is new."""
     started = time.perf_counter()
     step.run(session, parameters)
     complete_pending(session)
+    complete_q_values(session)
     _log.info("%s, %.1f s", step.name, time.perf_counter() - started)
 
 

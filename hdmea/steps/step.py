@@ -38,6 +38,10 @@ class StepParameters(BaseModel):
         """Features that the step needs with these parameters."""
         return ()
 
+    def used_features(self, asked_for: Iterable[str]) -> tuple[str, ...]:  # noqa: ARG002
+        """Features that its result is made from, if these are asked for."""
+        return self.needed_features()
+
 
 HARMLESS: dict[str, Any] = {"harmless": True}
 """Mark of a parameter that cannot change a result (``Field(json_schema_extra=HARMLESS)``)."""

@@ -131,6 +131,27 @@ rule compute_sta:
         "../../scripts/make_part.py"
 
 
+rule adjust_p_values:
+    input:
+        parts=needed("q_values"),
+    output:
+        part=step_file("q_values"),
+    log:
+        f"{OUT}/logs/{{recording}}/q_values.log",
+    benchmark:
+        f"{OUT}/benchmarks/{{recording}}/q_values.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=memory_mb(2),
+    params:
+        step="adjust_p_values",
+        parameters=parameters("q_values"),
+        definition=definition("q_values"),
+    script:
+        "../../scripts/make_part.py"
+
+
 rule assemble:
     input:
         parts=part_files(PARTS),
