@@ -109,9 +109,10 @@ def edge_response(spikes: SpikeTrains, edge_s: Float64, params: EdgeParams) -> E
     """
     window, baseline = params.window_s, params.baseline_s
     n = edge_s.size
-    n_response = spikes.count_in_windows(edge_s, edge_s + window).sum(axis=1)
-    n_baseline = spikes.count_in_windows(edge_s - baseline, edge_s).sum(axis=1)
-    n_later = spikes.count_in_windows(edge_s + window, edge_s + window + baseline).sum(axis=1)
+    # before it, after it, and later
+    cuts = np.stack([edge_s - baseline, edge_s, edge_s + window, edge_s + window + baseline])
+    counts = spikes.count_in_windows(cuts[:-1].ravel(), cuts[1:].ravel())
+    n_baseline, n_response, n_later = counts.reshape(-1, 3, n).sum(axis=2).T
     change = n_response / (n * window) - n_baseline / (n * baseline)
     p = two_sided_p(n_response, n_baseline, window / (window + baseline))
 
@@ -270,11 +271,13 @@ def whole_trials(
     undefined = few_trials | np.isnan(trials.quality)
     qi = np.where(undefined, np.nan, trials.quality)
     why = reasons_where({"too_few_trials": few_trials, "too_few_spikes": undefined})
+    psth = np.empty(trials.counts.shape, dtype=np.float32)
+    np.divide(trials.counts, n_trials * bin_s, out=psth, dtype=np.float64, casting="same_kind")
     values: dict[str, npt.NDArray[Any]] = {
         "qi": qi,
         "qi_corrected": (qi - 1 / n_trials) / (1 - 1 / n_trials) if n_trials > 1 else qi.copy(),
         "n_trials": np.full(spikes.n_units, n_trials, dtype=np.int64),
-        "psth_hz": (trials.counts / (n_trials * bin_s)).astype(np.float32),
+        "psth_hz": psth,
         "psth_bin_start_s": bin_s * np.arange(n_bins),
     }
     return FeatureResult(values, {"qi": why, "qi_corrected": why.copy()})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +13,8 @@ from hdmea.kernels.spikes import SpikeTrains
 
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
+
+_SPIKES_AT_A_TIME = 8192
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,10 +44,57 @@ def psth_counts(spikes: SpikeTrains, start_s: npt.ArrayLike, bin_s: float, n_bin
     >>> psth_counts(trains, [0.0, 1.0], bin_s=0.5, n_bins=2)
     array([[2, 1]])
     """
-    counts = np.zeros((spikes.n_units, n_bins), dtype=np.int64)
-    for start in np.asarray(start_s, dtype=np.float64):
-        counts += spikes.count_in_bins(start + bin_s * np.arange(n_bins + 1))
+    counts = np.empty((spikes.n_units, n_bins), dtype=np.int64)
+    for unit, binned in enumerate(trial_counts(spikes, start_s, bin_s, n_bins)):
+        counts[unit] = binned.sum(axis=0)
     return counts
+
+
+def trial_counts(
+    spikes: SpikeTrains, start_s: npt.ArrayLike, bin_s: float, n_bins: int
+) -> Iterator[Int64]:
+    """Spikes in bins from each trial's start, ``(trial, bin)``, of one unit after the other.
+
+    Bin k of a trial is ``[start + bin_s * k, start + bin_s * (k + 1))``.
+
+    Examples
+    --------
+    >>> trains = SpikeTrains(np.array([0.25, 1.25, 1.75]), np.array([3]))
+    >>> next(trial_counts(trains, [0.0, 1.0], bin_s=0.5, n_bins=2))
+    array([[1, 0],
+           [1, 1]])
+    """
+    starts = np.asarray(start_s, dtype=np.float64)
+    first, last = spikes.index_ranges(starts, starts + bin_s * n_bins)
+    for unit in range(spikes.n_units):
+        n = last[unit] - first[unit]
+        counts = np.empty((starts.size, n_bins), dtype=np.int64)
+        for some in _trials_at_a_time(n):
+            counts[some] = _bin(
+                spikes.times_s, first[unit, some], n[some], starts[some], bin_s, n_bins
+            )
+        yield counts
+
+
+def _trials_at_a_time(n_spikes: Int64) -> Iterator[slice]:
+    """Successive trials with few enough spikes together for what is made of them to stay near."""
+    group = np.cumsum(n_spikes) // _SPIKES_AT_A_TIME
+    cuts = [0, *(np.flatnonzero(np.diff(group)) + 1).tolist(), n_spikes.size]
+    return itertools.starmap(slice, itertools.pairwise(cuts))
+
+
+def _bin(
+    times_s: Float64, first: Int64, n: Int64, starts: Float64, bin_s: float, n_bins: int
+) -> Int64:
+    """Counts of some trials, whose `n` spikes each begin at `first`, ``(trial, bin)``."""
+    place = np.repeat(first - (np.cumsum(n) - n), n) + np.arange(n.sum())
+    times, start = times_s[place], np.repeat(starts, n)
+    k = ((times - start) / bin_s).astype(np.int64)
+    # Edges are just these floats; a quotient that was rounded may be one off.
+    k += times >= start + bin_s * (k + 1)
+    k -= times < start + bin_s * k
+    k += np.repeat(np.arange(n.size) * n_bins, n)
+    return np.bincount(k, minlength=n.size * n_bins).reshape(n.size, n_bins)
 
 
 def trial_responses(
@@ -72,17 +123,13 @@ def trial_responses(
     from scipy.ndimage import gaussian_filter1d
 
     starts = np.asarray(start_s, dtype=np.float64)
-    counts = np.zeros((spikes.n_units, n_bins), dtype=np.int64)
-    mean = np.zeros((spikes.n_units, n_bins))
-    variance = np.zeros(spikes.n_units)
-    # QI is a ratio: counts serve as well as rates, and sums over trials need no trial in memory.
-    for start in starts:
-        trial = spikes.count_in_bins(start + bin_s * np.arange(n_bins + 1))
-        smooth = gaussian_filter1d(trial.astype(np.float64), sigma_s / bin_s, mode="reflect")
-        counts += trial
-        mean += smooth / starts.size
-        variance += smooth.var(axis=1) / starts.size
+    counts = np.empty((spikes.n_units, n_bins), dtype=np.int64)
     quality = np.full(spikes.n_units, np.nan)
-    fired = counts.any(axis=1) & (variance > 0)
-    quality[fired] = mean[fired].var(axis=1) / variance[fired]
+    for unit, binned in enumerate(trial_counts(spikes, starts, bin_s, n_bins)):
+        counts[unit] = binned.sum(axis=0)
+        # QI is a ratio: counts serve as well as rates.
+        smooth = gaussian_filter1d(binned.astype(np.float64), sigma_s / bin_s, mode="reflect")
+        variance = smooth.var(axis=1).mean()
+        if variance > 0:
+            quality[unit] = smooth.mean(axis=0).var() / variance
     return TrialResponses(counts, quality)
