@@ -319,6 +319,24 @@ def test_what_is_needed_first_is_said() -> None:
         adjust_p_values(session=session)
 
 
+def test_a_feature_that_is_not_installed_here_keeps_its_q_values_and_gets_no_new_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    session = population([0.5, 0.01])
+    curate_units(session=session)
+    adjust_p_values(session=session)
+    monkeypatch.delitem(FEATURES, "toy")
+    before = session.content_digest
+    adjust_p_values(session=session)
+    assert session.content_digest == before
+    assert session.warnings == []
+    curate_units(min_spikes=1, session=session)
+    assert list(session.features["toy"]) == ["p_tone"]
+    (dropped, not_again) = session.warnings
+    assert "q_values.toy was made from an older curate_units" in dropped
+    assert "features.toy has no q values: Feature 'toy' is not known" in not_again
+
+
 # -- recordings: orders, modes, what is done again -------------------------------------------------
 
 NOISE = "perfect_dense_noise_15x15_15hz_r42_24s"

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from workflow_project import Project, jobs, recordings_in
 
+from hdmea.batch import parts_of, read_config
+from hdmea.features.registry import FEATURES
 from hdmea.pipeline import PipelineSession, run_recording, verify
 from hdmea.simulate import SimulatedDataset
 
@@ -21,7 +23,9 @@ STEPS: dict[str, Any] = {
     "add_section_time": None,
     "section_spike_times": None,
     "extract_features": {"parameters": {"on_off": {"baseline_s": 0.5}}},
+    "curate_units": {"min_spikes": 1},
     "compute_sta": {"cover_range": [-12, 0]},
+    "adjust_p_values": None,
 }
 ONE, TWO = "demo_retina_1", "demo_retina_2"
 
@@ -56,10 +60,10 @@ def library_digest(tiny_dataset: SimulatedDataset, tmp_path_factory: pytest.Temp
             checkpoints=after,
         )
         found = {step: verify(path).content_digest for step, path in after.items()}
-        assert found["compute_sta"] == result.content_digest
+        assert found["adjust_p_values"] == result.content_digest
         return found
 
-    def of(name: str, last: str = "compute_sta") -> str:
+    def of(name: str, last: str = "adjust_p_values") -> str:
         return digests(name)[last]
 
     return of
@@ -75,8 +79,10 @@ def library_digest(tiny_dataset: SimulatedDataset, tmp_path_factory: pytest.Temp
                 "load_recording": 2,
                 "add_section_time": 2,
                 "section_spike_times": 2,
-                "extract_feature": 6,
+                "extract_feature": 2 * len(FEATURES),
+                "curate_units": 2,
                 "compute_sta": 2,
+                "adjust_p_values": 2,
                 "assemble": 2,
                 "assemble_checkpoint": 2,
             },
@@ -152,21 +158,15 @@ def test_immediate_run_killed_resumed_and_changed(project: Project, library_dige
     }
     assert recordings_in(project.folder / "results/units.csv") == [ONE] * 12
 
-    project.configure(
-        mode="immediate",
-        checkpoints=["section_spike_times"],
-        steps=STEPS | {"compute_sta": {"cover_range": [-13, 0]}, "load_recording": None},
-    )
+    changed = STEPS | {"compute_sta": {"cover_range": [-13, 0]}, "load_recording": None}
+    project.configure(mode="immediate", checkpoints=["section_spike_times"], steps=changed)
     for path in project.files[ONE]:
         path.touch()
-    assert jobs(project.run("-n")) == {
-        "compute_sta": 1,
-        "assemble": 1,
-        "draw_overview": 1,
-        "units_table": 1,
-        "all": 1,
-        "total": 5,
-    }
+    config = read_config({"recordings": "r", "stimuli": "s", "steps": changed})
+    redone = [part for part in parts_of(config).values() if "sta" in (part.name, *part.needs)]
+    rules = [part.step.replace("features", "feature") for part in redone]
+    rules += ["assemble", "draw_overview", "units_table", "all"]
+    assert jobs(project.run("-n")) == {**Counter(rules), "total": len(rules)}
 
 
 def test_deferred_run_killed_and_resumed(project: Project, library_digest: Any) -> None:

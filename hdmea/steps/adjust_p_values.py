@@ -11,7 +11,8 @@ import numpy.typing as npt
 from pydantic import Field
 
 from hdmea.arrays import Array, Variable, Variables, text
-from hdmea.features.registry import FEATURES, with_p_values
+from hdmea.errors import HdmeaError
+from hdmea.features.registry import get_feature, with_p_values
 from hdmea.kernels.q_values import Method, q_values
 from hdmea.session import PipelineSession
 from hdmea.steps.step import Step, StepParameters, Task, obtain
@@ -72,17 +73,14 @@ def _of_features(session: PipelineSession) -> Iterable[Task]:
     """A task for each feature that is there and has p values, where q values are wanted."""
     if "adjust_p_values" not in session.contributions:
         return
-    there = (name for name in FEATURES if f"features.{name}" in session.contributions)
-    features = with_p_values(there)
-    if features and "curate_units" not in session.contributions:
-        waiting = (
-            f"{session.dataset_id}: there are no q values until curate_units has said again which "
-            "units are included"
+    names = _with_p_values(session)
+    if names and "curate_units" not in session.contributions:
+        _warn_once(
+            session,
+            "there are no q values until curate_units has said again which units are included",
         )
-        if waiting not in session.warnings:
-            session.warn(waiting)
         return
-    for name in features:
+    for name in names:
         yield Task(
             name=f"q_values.{name}",
             compute=partial(_adjust, session, name),
@@ -91,12 +89,37 @@ def _of_features(session: PipelineSession) -> Iterable[Task]:
         )
 
 
+def _with_p_values(session: PipelineSession) -> list[str]:
+    """Names of the features that are there and have p values, in the order of their making."""
+    found = []
+    for made in session.contributions.values():
+        if made.recipe.step != "extract_features":
+            continue
+        name = made.name.removeprefix("features.")
+        try:
+            if with_p_values([name]):
+                found.append(name)
+        except HdmeaError as error:  # of a package that is not installed here
+            if (
+                session.paths(f"features/{name}/p_")
+                and f"q_values.{name}" not in session.contributions
+            ):
+                _warn_once(session, f"{made.name} has no q values: {error}")
+    return found
+
+
+def _warn_once(session: PipelineSession, message: str) -> None:
+    message = f"{session.dataset_id}: {message}"
+    if message not in session.warnings:
+        session.warn(message)
+
+
 def _adjust(session: PipelineSession, feature: str) -> Variables:
     included = session.values("units/included") == 1
     method = session.contributions["adjust_p_values"].recipe.parameters["method"]
     variables: dict[str, Variable] = {}
     found = []
-    for output in FEATURES[feature].p_values:
+    for output in get_feature(feature).p_values:
         path = f"features/{feature}/{output.name}"
         if path not in session:  # made by a version of the feature that had no such column
             continue
