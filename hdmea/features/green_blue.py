@@ -11,16 +11,15 @@ from hdmea.errors import MissingDataError
 from hdmea.features.declaration import Feature, FeatureResult, Output, not_applicable, reasons_where
 from hdmea.features.inputs import FeatureInputs, Trials
 from hdmea.features.light_edges import (
-    TRIAL_OUTPUTS,
     EdgeParams,
     check_edges,
     contrast,
     edge_outputs,
     edge_response,
     edge_result,
-    whole_trials,
 )
 from hdmea.features.played import event_times, trials_of
+from hdmea.features.whole_trials import TRIAL_OUTPUTS, whole_trials
 
 KIND = "green_blue"
 COLOURS = ("green", "blue")

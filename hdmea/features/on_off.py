@@ -12,7 +12,6 @@ from hdmea.errors import MissingDataError
 from hdmea.features.declaration import Feature, FeatureResult, Output, not_applicable, reasons_where
 from hdmea.features.inputs import FeatureInputs
 from hdmea.features.light_edges import (
-    TRIAL_OUTPUTS,
     EdgeParams,
     EdgeResponse,
     check_edges,
@@ -20,9 +19,9 @@ from hdmea.features.light_edges import (
     edge_outputs,
     edge_response,
     edge_result,
-    whole_trials,
 )
 from hdmea.features.played import event_times, trials_of
+from hdmea.features.whole_trials import TRIAL_OUTPUTS, whole_trials
 
 Float64 = npt.NDArray[np.float64]
 
