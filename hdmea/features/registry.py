@@ -7,13 +7,15 @@ from collections.abc import Iterable
 from hdmea.errors import ParameterError, UnknownNameError
 from hdmea.features.baseline import BASELINE
 from hdmea.features.declaration import Feature
+from hdmea.features.freq_step import FREQ_STEP
 from hdmea.features.frif import FRIF
 from hdmea.features.green_blue import GREEN_BLUE
 from hdmea.features.on_off import ON_OFF
 from hdmea.features.unit_quality import UNIT_QUALITY
 
 FEATURES: dict[str, Feature] = {
-    feature.name: feature for feature in (FRIF, ON_OFF, GREEN_BLUE, BASELINE, UNIT_QUALITY)
+    feature.name: feature
+    for feature in (FRIF, ON_OFF, GREEN_BLUE, FREQ_STEP, BASELINE, UNIT_QUALITY)
 }
 
 

@@ -17,6 +17,7 @@ from numpy.lib.format import open_memmap
 from hdmea.errors import FileMissingError, StimulusError
 from hdmea.stimulus.folder import readable
 from hdmea.stimulus.sections import TrialRule
+from hdmea.stimulus.segments import START_EVENTS, pair_events
 
 Kind = Literal["grey", "noise", "step", "green_blue", "freq_step", "moving_bar", "chirp", "unknown"]
 
@@ -28,7 +29,6 @@ _ONCE: dict[Kind, tuple[str, ...]] = {
     "chirp": ("light_on", "light_off"),
 }
 _NAMED: dict[Kind, tuple[str, str]] = {
-    "freq_step": (rf"segment_start:{_NUMBER}hz", "segment_start:<hz>hz"),
     "moving_bar": (rf"direction:{_NUMBER}", "direction:<degrees>"),
 }
 
@@ -178,6 +178,8 @@ def missing_events(kind: Kind, events: Sequence[TrialEvent]) -> str:
     if kind in _ONCE:
         lacking = [name for name in _ONCE[kind] if names.count(name) != 1]
         return f"{', '.join(lacking)} once in every trial" if lacking else ""
+    if kind == "freq_step":
+        return _missing_segments(events)
     if kind not in _NAMED:
         return ""
     pattern, words = _NAMED[kind]
@@ -188,9 +190,15 @@ def missing_events(kind: Kind, events: Sequence[TrialEvent]) -> str:
         return f"{words}, found {', '.join(map(repr, wrong))}"
     if not named:
         return words
-    if kind == "freq_step" and names.count("segment_stop") != len(named):
-        return "one segment_stop for each segment_start"
     return ""
+
+
+def _missing_segments(events: Sequence[TrialEvent]) -> str:
+    try:
+        segments = pair_events((event.name, event.frame) for event in events)
+    except StimulusError as error:
+        return str(error)
+    return "" if any(one.kind == "sine" for one, _, _ in segments) else START_EVENTS["sine"]
 
 
 def open_frames(path: Path) -> npt.NDArray[Any]:

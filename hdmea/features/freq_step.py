@@ -1,0 +1,221 @@
+"""Responses to sines of a few fixed frequencies, one after the other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from hdmea.errors import MissingDataError, StimulusError
+from hdmea.features.declaration import Feature, FeatureResult, Output, not_applicable, reasons_where
+from hdmea.features.inputs import FeatureInputs, Trials
+from hdmea.features.played import trials_of
+from hdmea.features.temporal import (
+    TUNING_OUTPUTS,
+    Spread,
+    TemporalParams,
+    segments_of,
+    tuning,
+)
+from hdmea.features.whole_trials import TRIAL_OUTPUTS, whole_trials
+from hdmea.kernels.harmonics import (
+    CycleSums,
+    components,
+    cycle_sums,
+    p_of_phase_locking,
+    residual_power,
+    runs,
+    variance_explained,
+)
+from hdmea.stimulus.segments import START_EVENTS, ShownSegment
+
+Int64 = npt.NDArray[np.int64]
+
+KIND = "freq_step"
+_ROUNDING = 1e-6
+
+
+class FreqStepParams(TemporalParams):
+    """Parameters of `freq_step`."""
+
+    skip_cycles: int = Field(
+        1,
+        ge=0,
+        description="Whole cycles left out at the beginning of a segment, as far as at least one "
+        "remains.",
+    )
+    bins_per_cycle: int = Field(
+        16, ge=5, le=1000, description="Bins of a cycle, for r2 only; all else is without bins."
+    )
+
+
+def freq_step(inputs: FeatureInputs, params: FreqStepParams) -> FeatureResult:
+    """Harmonics of the response to every frequency, over whole cycles of all trials.
+
+    Least squares on ``[1, sin, cos, sin 2, cos 2]`` of the stimulus' own phase, in the limit of
+    short bins: sums over spikes. p is that of the Rayleigh test, with as many independent spikes
+    as the response's variance between cycles and trials leaves.
+
+    Raises
+    ------
+    ParameterError
+        If several such movies were played and none is chosen, or a bin of the PSTH is longer than
+        a trial.
+    UnknownNameError
+        If such movies were played, but not the one that is chosen.
+    MissingDataError
+        If there are no trials.
+    StimulusError
+        If the trials' events do not make segments, or a segment has no whole cycle.
+    """
+    if inputs.trials is None:
+        raise MissingDataError("freq_step needs trials; add_section_time brings them.")
+    trials, spikes = inputs.trials, inputs.spikes
+    rows = trials_of(trials, "freq_step", KIND, params.stimulus)
+    if rows.size == 0:
+        return not_applicable(FREQ_STEP, spikes.n_units)
+    segments = _sines(trials, rows)
+    parts = [_whole_cycles(one, params.skip_cycles, trials, rows) for one in segments]
+    sums = [
+        cycle_sums(spikes, one.start_s, one.stop_s, one.clock(), *part, params.bins_per_cycle)
+        for one, part in zip(segments, parts, strict=True)
+    ]
+    frequency = np.array([one.segment.first_hz for one in segments])
+    spread = Spread(*np.sum([residual_power(one, pooled=True) for one in sums], axis=0))
+    dispersion = spread.dispersion()
+
+    mean, first, second, p, n_spikes = (
+        np.stack(columns, axis=1)
+        for columns in zip(*(_of_segment(one, dispersion) for one in sums), strict=True)
+    )
+    size = np.abs(first)
+    significant = (p < params.alpha) & (n_spikes >= params.min_spikes)
+    p_best = np.minimum(1.0, p.min(axis=1) * frequency.size)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = size / mean
+    phase = np.where(significant, np.degrees(np.angle(first)), np.nan)
+    values: dict[str, npt.NDArray[Any]] = {
+        "p_best": p_best,
+        "dispersion": dispersion,
+        "f0_hz": mean,
+        "f1_hz": size,
+        "f2_hz": second,
+        "p_f1": p,
+        "phase_deg": phase,
+        "f1_over_f0": np.where(significant, ratio, np.nan),
+        "r2": np.stack([variance_explained(one.bins) for one in sums], axis=1),
+        "n_spikes": n_spikes,
+        "frequency_hz": frequency,
+        "n_cycles": np.array([n for _, n in parts], dtype=np.int64),
+        "segment_start_s": _from_start([one.start_s for one in segments], trials, rows),
+        "segment_stop_s": _from_start([one.stop_s for one in segments], trials, rows),
+    }
+    silent = reasons_where({"no_response": np.asarray((~significant).any(axis=1))})
+    reasons = {
+        "dispersion": reasons_where({"too_few_spikes": np.isnan(dispersion)}),
+        "phase_deg": silent,
+        "f1_over_f0": silent.copy(),
+        "r2": reasons_where({"no_variation": np.asarray(np.isnan(values["r2"]).any(axis=1))}),
+    }
+    for found in (
+        tuning(frequency, size, significant, p_best < params.alpha),
+        whole_trials("freq_step", spikes, trials.start_s[rows], trials.stop_s[rows], params),
+    ):
+        values |= found.values
+        reasons |= found.reasons
+    return FeatureResult(values, reasons)
+
+
+def _sines(trials: Trials, rows: Int64) -> list[ShownSegment]:
+    segments = [one for one in segments_of(trials, rows) if one.segment.kind == "sine"]
+    if not segments:
+        movie = trials.movie[rows[0]]
+        raise StimulusError(
+            f"movie {movie!r}: no trial has an event {START_EVENTS['sine']}. Give the events of "
+            f"its trials (frames from the trial's start) in {movie}.yaml of the stimulus library."
+        )
+    return segments
+
+
+def _whole_cycles(one: ShownSegment, skip: int, trials: Trials, rows: Int64) -> tuple[int, int]:
+    """First of the cycles that count, and how many they are."""
+    whole = int(one.n_cycles + _ROUNDING)
+    if whole == 0:
+        movie = trials.movie[rows[0]]
+        raise StimulusError(
+            f"movie {movie!r}: a segment of {one.segment.first_hz:g} Hz lasts "
+            f"{float(np.median(one.stop_s - one.start_s)):.3f} s, less than a cycle; correct its "
+            f"events in {movie}.yaml of the stimulus library, or leave them out."
+        )
+    first = min(skip, whole - 1)
+    return first, whole - first
+
+
+def _of_segment(sums: CycleSums, dispersion: npt.NDArray[np.float64]) -> tuple[Any, ...]:
+    p = p_of_phase_locking(
+        runs(sums.first), runs(sums.weight), runs(sums.weight_square), dispersion
+    )
+    return *components(sums), p, runs(sums.n_spikes)
+
+
+def _from_start(
+    times: list[npt.NDArray[np.float64]], trials: Trials, rows: Int64
+) -> npt.NDArray[np.float64]:
+    """Usual time from a trial's start."""
+    return np.array([np.median(one - trials.start_s[rows]) for one in times])
+
+
+_OF_SEGMENT = ("unit", "segment")
+_SILENT = ("no_response",)
+
+FREQ_STEP = Feature(
+    name="freq_step",
+    version=1,
+    params=FreqStepParams,
+    needs=frozenset({"spikes", "trials"}),
+    stimulus_kind=KIND,
+    outputs=(
+        *TUNING_OUTPUTS,
+        Output(
+            "p_best",
+            "1",
+            "p of a response to any frequency: the smallest p_f1 times their number, at most 1",
+            is_p_value=True,
+        ),
+        Output(
+            "dispersion",
+            "1",
+            "Variance of the first harmonic between cycles and trials, relative to Poisson spikes",
+            reasons=("too_few_spikes",),
+        ),
+        Output("f0_hz", "Hz", "Mean rate over the cycles that count", _OF_SEGMENT),
+        Output("f1_hz", "Hz", "Amplitude of the first harmonic", _OF_SEGMENT),
+        Output("f2_hz", "Hz", "Amplitude of the second harmonic", _OF_SEGMENT),
+        Output("p_f1", "1", "p of the first harmonic, Rayleigh test", _OF_SEGMENT, is_p_value=True),
+        Output(
+            "phase_deg",
+            "deg",
+            "Phase of the first harmonic minus the stimulus'; negative is late",
+            _OF_SEGMENT,
+            reasons=_SILENT,
+        ),
+        Output("f1_over_f0", "1", "f1_hz / f0_hz", _OF_SEGMENT, reasons=_SILENT),
+        Output(
+            "r2",
+            "1",
+            "Part of the PSTH's variance, over the cycles that count, that the harmonics explain",
+            _OF_SEGMENT,
+            reasons=("no_variation",),
+        ),
+        Output("n_spikes", "1", "Spikes in the cycles that count", _OF_SEGMENT, dtype=np.int64),
+        Output("frequency_hz", "Hz", "Frequency, as the stimulus names it", ("segment",)),
+        Output("n_cycles", "1", "Cycles that count, of each trial", ("segment",), dtype=np.int64),
+        Output("segment_start_s", "s", "Start of the segment from the trial's", ("segment",)),
+        Output("segment_stop_s", "s", "Its end, exclusive", ("segment",)),
+        *TRIAL_OUTPUTS,
+    ),
+    compute=freq_step,
+    description="Harmonics of responses to sines of fixed frequencies.",
+)
