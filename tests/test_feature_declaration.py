@@ -8,14 +8,19 @@ import numpy as np
 import pytest
 from pydantic import BaseModel
 
-from hdmea.errors import FeatureOutputError, UnknownNameError
+from hdmea.errors import FeatureOutputError, ParameterError, UnknownNameError
 from hdmea.features.declaration import Feature, FeatureResult, Output, check, not_applicable
 from hdmea.features.registry import FEATURES, get_feature
+
+
+class Nothing(BaseModel, extra="forbid"):
+    """No parameters."""
+
 
 TOY = Feature(
     name="toy",
     version=1,
-    params=BaseModel,
+    params=Nothing,
     needs=frozenset({"spikes"}),
     stimulus_kind=None,
     outputs=(
@@ -109,3 +114,88 @@ def test_every_parameter_and_output_says_what_it_is(feature):
         assert bool(output.unit) == (np.dtype(output.dtype).kind != "U")
     assert feature.params() == feature.params.model_validate({})
     assert dataclasses.is_dataclass(feature)
+
+
+def declared(**changed):
+    """A good declaration but for what is changed."""
+    return dataclasses.replace(TOY, **changed)
+
+
+class Loose(BaseModel):
+    """Takes unknown parameters."""
+
+
+class Silent(BaseModel, extra="forbid"):
+    """Does not say what its parameter is."""
+
+    window_s: float = 1.0
+
+
+@pytest.mark.parametrize(
+    ("changed", "wrong"),
+    [
+        ({"name": "My feature"}, "feature My feature: its name must be small letters"),
+        ({"name": "sta"}, "columns of the STA begin with sta"),
+        ({"version": 0}, "whole number from 1, not 0"),
+        ({"version": True}, "whole number from 1, not True"),
+        ({"version": 1.5}, "whole number from 1, not 1.5"),
+        ({"description": " "}, "it needs a description"),
+        ({"needs": frozenset({"spikes", "light"})}, "it needs light; known are spikes, frame"),
+        ({"stimulus_kind": "steps"}, "'steps' is not known; known: grey, noise, step"),
+        ({"stimulus_kind": "step"}, "cannot be known without one of trials, sta, movies"),
+        ({"compute": None}, "compute must be a function"),
+        ({"outputs": ()}, "it has no output"),
+        ({"outputs": TOY.outputs[:2] * 2}, "declared twice: n, rate_hz"),
+        ({"params": dict}, "params must be a pydantic model"),
+        ({"params": Loose}, "Loose must refuse unknown parameters"),
+        ({"params": Silent}, "parameters without a description: window_s"),
+    ],
+)
+def test_a_declaration_that_is_not_whole_is_refused(changed, wrong):
+    with pytest.raises(ParameterError, match=wrong):
+        declared(**changed)
+
+
+@pytest.mark.parametrize(
+    ("changed", "wrong"),
+    [
+        ({"name": "rate/hz"}, "output 'rate/hz': its name must be small letters"),
+        ({"name": "rate_reason"}, "must not end in _reason"),
+        ({"unit": ""}, "numbers need a unit"),
+        ({"dtype": np.str_}, "text has no unit"),
+        ({"description": ""}, "it needs a description"),
+        ({"dtype": np.bool_}, "float, integer or text, not bool"),
+        ({"dtype": np.complex128}, "not complex128"),
+        ({"dims": ("unit", "bin", "bin")}, "axes must be different words"),
+        ({"dims": ("bin", "unit")}, "the axis of units comes first"),
+        ({"dtype": np.int64}, "only floats and words of units can be undefined"),
+        ({"dims": ("bin",)}, "only floats and words of units can be undefined"),
+        ({"reasons": ("too few spikes",)}, "reasons are words"),
+        ({"reasons": ("stimulus_not_played",)}, "needs no declaration"),
+        ({"name": "X", "unit": "", "description": ""}, "small letters.*a description.*a unit"),
+    ],
+)
+def test_an_output_that_cannot_be_stored_is_refused(changed, wrong):
+    with pytest.raises(ParameterError, match=wrong):
+        dataclasses.replace(TOY.outputs[0], **changed)
+
+
+def test_a_result_that_is_none_is_named():
+    p_value = Output("p_on", "1", "a p value", reasons=("too_few_spikes",), is_p_value=True)
+    feature = declared(outputs=(p_value,))
+    why = {"p_on": np.array(["", "too_few_spikes"])}
+    check(feature, FeatureResult({"p_on": np.array([0.0, np.nan])}, why), 2)
+    check(feature, FeatureResult({"p_on": np.array([1.0, np.nan])}, why), 2)
+    for p in (-1e-9, 1 + 1e-9):
+        with pytest.raises(FeatureOutputError, match="'p_on': p values must be in 0 to 1"):
+            check(feature, FeatureResult({"p_on": np.array([p, np.nan])}, why), 2)
+    with pytest.raises(FeatureOutputError, match="must return a FeatureResult, not dict"):
+        check(feature, {"p_on": np.zeros(2)}, 2)
+    with pytest.raises(FeatureOutputError, match="'p_on': not a plain array, but list"):
+        check(feature, FeatureResult({"p_on": [0.5, 0.5]}), 2)
+    with pytest.raises(FeatureOutputError, match="not a plain array, but MaskedArray"):
+        check(feature, FeatureResult({"p_on": np.ma.masked_array([0.5, 0.5], [0, 1])}), 2)
+    for curve in ([[1, np.inf, 3]] * 2, [[-np.inf, 2, 3]] * 2):
+        broken = values(curve=np.array(curve, dtype=np.float32))
+        with pytest.raises(FeatureOutputError, match="'curve': infinite"):
+            check(TOY, FeatureResult(broken, reasons(curve=None)), 2)

@@ -38,7 +38,7 @@ ASKED = ["twice", "frif", "peak", "on_off"]
 WAITING = {"peak": "compute_sta", "twice": "features.peak", "on_off": "add_section_time"}
 
 
-class Nothing(BaseModel):
+class Nothing(BaseModel, extra="forbid"):
     """No parameters."""
 
 

@@ -55,7 +55,7 @@ def files(places: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> 
     return made | {"whole": session.save()}
 
 
-class Nothing(BaseModel):
+class Nothing(BaseModel, extra="forbid"):
     model_config = ConfigDict(extra="forbid")
 
 

@@ -146,11 +146,11 @@ def test_what_is_no_p_value_is_refused(value: float) -> None:
 # -- declarations ----------------------------------------------------------------------------------
 
 
-class Nothing(BaseModel):
+class Nothing(BaseModel, extra="forbid"):
     """No parameters."""
 
 
-class Scaled(BaseModel):
+class Scaled(BaseModel, extra="forbid"):
     """Parameters of `tone`."""
 
     scale: float = Field(0.001, description="for tests")

@@ -16,16 +16,15 @@ from pydantic import BaseModel
 
 from hdmea.errors import FeatureOutputError, ParameterError
 from hdmea.features.inputs import FeatureInputs
+from hdmea.features.rules import (
+    NOT_PLAYED,
+    OF_FEATURES,
+    P_PREFIX,
+    wrong_with_feature,
+    wrong_with_output,
+)
 
 Text = npt.NDArray[np.str_]
-
-NEEDS = ("spikes", "frame_clock", "trials", "sta", "movies", "units", "duration")
-"""What a feature may need, beside other features: ``features.<name>``."""
-_OF_FEATURES = "features."
-_P = "p_"
-
-NOT_PLAYED = "stimulus_not_played"
-"""The reason that every feature may give without declaring it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +59,17 @@ class Output:
     reasons: tuple[str, ...] = ()
     is_p_value: bool = False
 
+    def __post_init__(self) -> None:
+        """Refuse what cannot be a column or an array of a session file.
+
+        Raises
+        ------
+        ParameterError
+            Naming all that is wrong.
+        """
+        if wrong := wrong_with_output(self):
+            raise ParameterError(f"output {self.name!r}: {'; '.join(wrong)}")
+
     @property
     def q_name(self) -> str:
         """Name of the q values that are made of it, if it is a p value.
@@ -69,7 +79,7 @@ class Output:
         >>> Output("p_on", "1", "p of the response to light on", is_p_value=True).q_name
         'q_on'
         """
-        return f"q_{self.name.removeprefix(_P)}"
+        return f"q_{self.name.removeprefix(P_PREFIX)}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,8 +112,8 @@ class Feature:
     params
         Model of its parameters.
     needs
-        What of `FeatureInputs` it uses: words of `NEEDS`, and ``features.<name>`` for what another
-        feature returns. It waits until all of it is there.
+        What of `FeatureInputs` it uses: words of `hdmea.features.rules.NEEDS`, and
+        ``features.<name>`` for what another feature returns. It waits until all of it is there.
     stimulus_kind
         Kind of stimulus it belongs to; None: any.
     outputs
@@ -124,29 +134,15 @@ class Feature:
     description: str
 
     def __post_init__(self) -> None:
-        """Refuse needs that nobody knows, and p values of which no q values can be made.
+        """Refuse what does not make a whole declaration.
 
         Raises
         ------
         ParameterError
-            Naming them, and what is known or needed.
+            Naming all that is wrong.
         """
-        strange = sorted(
-            need for need in self.needs if need not in NEEDS and not need.startswith(_OF_FEATURES)
-        )
-        if strange:
-            raise ParameterError(
-                f"feature {self.name} needs {', '.join(strange)}; known are {', '.join(NEEDS)}, "
-                f"and {_OF_FEATURES}<name>"
-            )
-        taken = {output.name for output in self.outputs}
-        for output in self.p_values:
-            numbers = np.dtype(output.dtype) == np.float64 and output.dims[:1] == ("unit",)
-            if not (numbers and output.name.startswith(_P)) or output.q_name in taken:
-                raise ParameterError(
-                    f"feature {self.name}: {output.name!r} cannot be a p value: these are float64, "
-                    f"have the axis unit first, are called {_P}<test>, and leave q_<test> free"
-                )
+        if wrong := wrong_with_feature(self):
+            raise ParameterError(f"feature {self.name}: {'; '.join(wrong)}")
 
     @property
     def p_values(self) -> tuple[Output, ...]:
@@ -158,9 +154,9 @@ class Feature:
         """Names of the features whose results it uses, sorted."""
         return tuple(
             sorted(
-                need.removeprefix(_OF_FEATURES)
+                need.removeprefix(OF_FEATURES)
                 for need in self.needs
-                if need.startswith(_OF_FEATURES)
+                if need.startswith(OF_FEATURES)
             )
         )
 
@@ -184,15 +180,19 @@ def not_applicable(feature: Feature, n_units: int) -> FeatureResult:
     return FeatureResult(values, reasons)
 
 
-def check(feature: Feature, result: FeatureResult, n_units: int) -> None:
+def check(feature: Feature, result: Any, n_units: int) -> None:
     """Compare what a feature returned with what it declares.
 
     Raises
     ------
     FeatureOutputError
-        If names, shapes or types differ, a value is undefined without a reason or has a reason
-        and is defined, a reason is not declared, or a p value is not in 0 to 1.
+        If names, shapes or types differ, a value is infinite, or undefined without a reason, or
+        has a reason and is defined, a reason is not declared, or a p value is not in 0 to 1.
     """
+    if not isinstance(result, FeatureResult):
+        raise FeatureOutputError(
+            f"Feature {feature.name!r} must return a FeatureResult, not {type(result).__name__}."
+        )
     declared = {output.name: output for output in feature.outputs}
     _same_names(feature.name, set(declared), set(result.values))
     strangers = set(result.reasons) - set(declared)
@@ -221,9 +221,9 @@ def _same_names(feature: str, declared: set[str], returned: set[str]) -> None:
         )
 
 
-def _check_array(
-    where: str, output: Output, values: npt.NDArray[Any], lengths: dict[str, int]
-) -> None:
+def _check_array(where: str, output: Output, values: Any, lengths: dict[str, int]) -> None:
+    if not isinstance(values, np.ndarray) or isinstance(values, np.ma.MaskedArray):
+        raise FeatureOutputError(f"{where}: not a plain array, but {type(values).__name__}.")
     wanted = np.dtype(output.dtype)
     same = values.dtype.kind == "U" if wanted.kind == "U" else values.dtype == wanted
     if not same:
@@ -235,6 +235,10 @@ def _check_array(
             raise FeatureOutputError(
                 f"{where}: axis {dim!r} has length {length}, elsewhere {lengths[dim]}."
             )
+    if wanted.kind == "f" and np.isinf(values).any():
+        raise FeatureOutputError(
+            f"{where}: infinite; what is not defined is NaN, and has a reason."
+        )
 
 
 def _check_reasons(
