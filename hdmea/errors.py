@@ -54,5 +54,9 @@ class FeatureOutputError(HdmeaError, TypeError):
     """A feature returned something else than it declares."""
 
 
+class FeaturePackageError(HdmeaError, ImportError):
+    """A feature of another package cannot be used: it does not load, or is not what it claims."""
+
+
 class StaleSessionError(HdmeaError, RuntimeError):
     """The session's file was changed by somebody else since the session read or wrote it."""

@@ -74,7 +74,7 @@ def test_schema_describes_every_parameter_of_every_step_and_feature() -> None:
         (configuration(steps={"load": None}), f"steps.load: unknown; known: {', '.join(STEPS)}"),
         (
             configuration(steps={"extract_features": {"features": ["on_of"]}}),
-            "steps.extract_features.features.0: Input should be 'frif'",
+            "steps.extract_features.features.0: Feature 'on_of' is not known; known: frif, on_off",
         ),
         (
             configuration(

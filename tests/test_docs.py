@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from feature_package import install
 from pydantic import BaseModel
 
 import hdmea.pipeline
@@ -152,6 +153,11 @@ def run(command: str, where: str, monkeypatch: pytest.MonkeyPatch) -> None:
             name, _, value = assignment.partition("=")
             assert Path(value).is_dir(), where
             monkeypatch.setenv(name, value)
+        case ["pip", "install", folder]:
+            site = Path("site").absolute()
+            install(Path(folder), site)
+            monkeypatch.syspath_prepend(site)
+            monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(site), str(ROOT)]))
         case ["snakemake"]:
             pass  # what it does is the question of the workflow's own tests; its plan is made here
         case ["snakemake", "-n"]:

@@ -6,7 +6,8 @@ Nothing about a step is repeated here: a new step, parameter or feature appears 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
@@ -22,8 +23,9 @@ from pydantic import (
 )
 
 from hdmea.batch.columns import FROM_TABLE
-from hdmea.errors import ParameterError
-from hdmea.features.registry import FEATURES, in_order
+from hdmea.errors import FeaturePackageError, ParameterError, UnknownNameError
+from hdmea.features.declaration import Feature
+from hdmea.features.registry import FEATURES, get_feature, in_order
 from hdmea.steps.extract_features import BROUGHT_BY, ExtractFeaturesParameters
 from hdmea.steps.registry import STEPS
 from hdmea.steps.step import StepParameters
@@ -39,24 +41,37 @@ class _Strict(BaseModel):
 # Types that are made from the registries: a type checker sees what they are made of.
 if TYPE_CHECKING:
     StepName: TypeAlias = str
-    FeatureName: TypeAlias = str
 else:
-    StepName, FeatureName = Literal[tuple(STEPS)], Literal[tuple(FEATURES)]
+    StepName = Literal[tuple(STEPS)]
 
 
-def _parameters_of_features() -> type[BaseModel]:
+def _known_feature(name: str) -> str:
+    try:
+        get_feature(name)
+    except (UnknownNameError, FeaturePackageError) as error:
+        raise ValueError(str(error)) from error
+    return name
+
+
+# Those of other packages are known as well; the schema, which is published, lists hdmea's own.
+FeatureName = Annotated[
+    str, AfterValidator(_known_feature), Field(json_schema_extra={"enum": list(FEATURES)})
+]
+
+
+def _parameters_of_features(others: Iterable[Feature]) -> type[BaseModel]:
     fields: Any = {
-        name: (feature.params | None, Field(default=None, description=feature.description))
-        for name, feature in FEATURES.items()
+        feature.name: (feature.params | None, Field(default=None, description=feature.description))
+        for feature in (*FEATURES.values(), *others)
     }
     return create_model("FeatureParameters", __base__=_Strict, **fields)
 
 
-def _spelled_out_features() -> type[StepParameters]:
+def _spelled_out_features(others: Iterable[Feature]) -> type[StepParameters]:
     """The parameters of `extract_features`, with the features and theirs spelled out."""
     said = {name: info.description for name, info in ExtractFeaturesParameters.model_fields.items()}
     default = ExtractFeaturesParameters.model_fields["features"].default
-    by_feature = _parameters_of_features()
+    by_feature = _parameters_of_features(others)
     fields: Any = {
         "features": (
             tuple[FeatureName, ...],
@@ -70,10 +85,10 @@ def _spelled_out_features() -> type[StepParameters]:
     return create_model("ExtractFeatures", __base__=ExtractFeaturesParameters, **fields)
 
 
-def _configured(name: str) -> type[StepParameters]:
+def _configured(name: str, other_features: Iterable[Feature]) -> type[StepParameters]:
     """A step's parameters as the configuration has them."""
     if name == "extract_features":
-        return _spelled_out_features()
+        return _spelled_out_features(other_features)
     model = STEPS[name].parameters
     if name not in FROM_TABLE:
         return model
@@ -87,9 +102,12 @@ def _configured(name: str) -> type[StepParameters]:
     )
 
 
-def _steps_model() -> type[BaseModel]:
+def _steps_model(other_features: Iterable[Feature] = ()) -> type[BaseModel]:
     fields: Any = {
-        name: (_configured(name) | None, Field(default=None, description=step.doc.splitlines()[0]))
+        name: (
+            _configured(name, other_features) | None,
+            Field(default=None, description=step.doc.splitlines()[0]),
+        )
         for name, step in STEPS.items()
     }
     return create_model("Steps", __base__=_Strict, **fields)
@@ -169,12 +187,12 @@ class WorkflowConfig(_Strict):
             f"feature {feature} needs {need}, but {step} is left out"
             for feature in self.features
             for need, step in BROUGHT_BY.items()
-            if need in FEATURES[feature].needs and step not in chosen
+            if need in get_feature(feature).needs and step not in chosen
         ]
         unfit += [
             f"feature {feature} needs feature {other}, which is left out"
             for feature in in_order(self.features)
-            for other in FEATURES[feature].needed_features
+            for other in get_feature(feature).needed_features
             if other not in self.features
         ]
         unfit += [
@@ -222,6 +240,19 @@ class WorkflowConfig(_Strict):
             values |= {"features": list(self.features), "parameters": given}
         return values
 
+    def as_published(self) -> dict[str, Any]:
+        """Plain values, as far as the published schema knows them.
+
+        Features of other packages are left out: their own models have checked their parameters.
+        """
+        values = self.model_dump(mode="json", exclude_none=True)
+        if self.features:
+            chosen = values["steps"]["extract_features"]
+            own = [name for name in chosen.pop("features") if name in FEATURES]
+            given = {name: of for name, of in chosen["parameters"].items() if name in FEATURES}
+            chosen |= {"parameters": given} | ({"features": own} if own else {})
+        return values
+
 
 def read_config(values: Mapping[str, Any]) -> WorkflowConfig:
     """Configuration from plain values.
@@ -238,11 +269,42 @@ def read_config(values: Mapping[str, Any]) -> WorkflowConfig:
     hdmea.errors.ParameterError: The configuration cannot be used:
       compute_sta needs add_section_time, which is left out
     """
+    model = _config_with(_of_other_packages(values))
+    cause: Exception
     try:
-        return WorkflowConfig.model_validate(dict(values))
+        return model.model_validate(dict(values))
     except ValidationError as error:
-        said = ["The configuration cannot be used:", *problems(error, WorkflowConfig)]
-        raise ParameterError("\n  ".join(said)) from error
+        wrong, cause = problems(error, model), error
+    except (UnknownNameError, FeaturePackageError) as error:  # of a feature that another one needs
+        wrong, cause = [str(error)], error
+    raise ParameterError("\n  ".join(["The configuration cannot be used:", *wrong])) from cause
+
+
+def _of_other_packages(values: Mapping[str, Any]) -> tuple[Feature, ...]:
+    """Features of other packages that are named and can be used; the model refuses what cannot."""
+    named: Any = values
+    for key in ("steps", "extract_features"):
+        named = named.get(key) if isinstance(named, Mapping) else None
+    given = [named.get(key) for key in ("features", "parameters")] if named else []
+    names = {name for one in given if isinstance(one, Iterable) for name in one}
+    if given and isinstance(given[0], str):  # one name in place of a list
+        names.add(given[0])
+    found = []
+    for name in sorted(name for name in names if isinstance(name, str) and name not in FEATURES):
+        try:
+            found.append(get_feature(name))
+        except (UnknownNameError, FeaturePackageError):
+            continue
+    return tuple(found)
+
+
+@cache
+def _config_with(other_features: tuple[Feature, ...]) -> type[WorkflowConfig]:
+    """The configuration's model, with the parameters of other packages' features."""
+    if not other_features:
+        return WorkflowConfig
+    steps: Any = (_steps_model(other_features), WorkflowConfig.model_fields["steps"])
+    return create_model("WorkflowConfig", __base__=WorkflowConfig, steps=steps)
 
 
 def config_schema() -> dict[str, Any]:

@@ -14,7 +14,7 @@ from hdmea.batch.columns import file_digests, without_paths
 from hdmea.batch.config import WorkflowConfig
 from hdmea.batch.recordings import Recording, require_files
 from hdmea.errors import FileMissingError, HdmeaError, ParameterError
-from hdmea.features.registry import FEATURES
+from hdmea.features.registry import get_feature, package_of
 from hdmea.steps.curate_units import CurateUnitsParameters
 from hdmea.steps.curation_table import curation_digest, read_curation, unknown_recordings
 from hdmea.steps.extract_features import BROUGHT_BY
@@ -50,6 +50,8 @@ class Part:
         Names of the parts it is made from.
     version
         Version of its definition; for a feature, the step's and the feature's.
+    package
+        The other package that a feature is of; None: hdmea.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Part:
     values: Mapping[str, Any]
     needs: tuple[str, ...]
     version: tuple[int, ...]
+    package: str | None = None
 
     def parameters(self, recording: Recording) -> dict[str, Any]:
         """The step's parameters for a recording."""
@@ -78,7 +81,7 @@ class Part:
             "parameters": without_paths(self.step, parameters.affecting()),
             "files": file_digests(recording.input_files(self.step))
             | _curation(parameters, recording.name),
-        }
+        } | ({} if self.package is None else {"package": self.package})
 
 
 def parts_of(config: WorkflowConfig) -> dict[str, Part]:
@@ -272,7 +275,7 @@ def _movies_without_frames(config: WorkflowConfig, movies: Iterable[Movie]) -> I
 
 
 def _feature(name: str, parameters: Mapping[str, Any], needs: tuple[str, ...]) -> Part:
-    feature = FEATURES[name]
+    feature = get_feature(name)
     values = {
         "features": [name],
         "parameters": {name: parameters[name]} if name in parameters else {},
@@ -283,4 +286,5 @@ def _feature(name: str, parameters: Mapping[str, Any], needs: tuple[str, ...]) -
         *(f"features.{other}" for other in feature.needed_features),
     )
     version = (STEPS["extract_features"].version, feature.version)
-    return Part(f"features.{name}", "extract_features", values, needs + also, version)
+    package = package_of(name)
+    return Part(f"features.{name}", "extract_features", values, needs + also, version, package)

@@ -37,15 +37,19 @@ def session_file_side(path: Path) -> Iterator[Side]:
                 f"{path} is a part (one step's contribution), not a whole session; assemble the "
                 "parts and compare the results"
             )
-        header = file.header
+        header, contributions = file.header, file.contributions()
         yield _side(
             str(path),
             "session file" if file.kind == "session" else file.kind,
             header["dataset_id"],
-            file.contributions(),
+            contributions,
             content_digest=file.content_digest,
             pending=header.get("pending", {}),
-            software={"hdmea": file.hdmea_version, **header.get("software", {})},
+            software={
+                **_packages(contributions),
+                "hdmea": file.hdmea_version,
+                **header.get("software", {}),
+            },
         )
 
 
@@ -61,6 +65,12 @@ def session_side(session: PipelineSession) -> Iterator[Side]:
         pending=session.pending,
         software={},
     )
+
+
+def _packages(contributions: Mapping[str, Contribution]) -> dict[str, str]:
+    """Versions of the packages that features are of."""
+    packages = (made.run.get("package") for made in contributions.values())
+    return {name: version for name, _, version in (p.rpartition(" ") for p in packages if p)}
 
 
 def dataset_id_of(path: Path) -> str:

@@ -1,10 +1,12 @@
-"""All features by name."""
+"""All features by name: hdmea's own, and those of other packages."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-from hdmea.errors import ParameterError, UnknownNameError
+from hdmea import __version__
+from hdmea.errors import FeaturePackageError, ParameterError, UnknownNameError
+from hdmea.features import packages
 from hdmea.features.baseline import BASELINE
 from hdmea.features.declaration import Feature
 from hdmea.features.freq_step import FREQ_STEP
@@ -15,26 +17,78 @@ from hdmea.features.unit_quality import UNIT_QUALITY
 
 FEATURES: dict[str, Feature] = {
     feature.name: feature
-    for feature in (FRIF, ON_OFF, GREEN_BLUE, FREQ_STEP, BASELINE, UNIT_QUALITY)
+    for feature in (
+        FRIF,
+        ON_OFF,
+        GREEN_BLUE,
+        FREQ_STEP,
+        BASELINE,
+        UNIT_QUALITY,
+    )
 }
+"""hdmea's own, in the order in which they are told of."""
 
 
 def get_feature(name: str) -> Feature:
-    """The feature of that name.
+    """The feature of that name: hdmea's own, or an installed package's.
 
     Raises
     ------
     UnknownNameError
-        If there is none; the known ones are listed.
+        If there is none; the known ones are listed, those of other packages with their package.
+    FeaturePackageError
+        If a package has it, and it cannot be used.
 
     Examples
     --------
     >>> get_feature("frif").version
     1
     """
-    if name not in FEATURES:
-        raise UnknownNameError(f"Feature {name!r} is not known; known: {', '.join(FEATURES)}.")
-    return FEATURES[name]
+    if name in FEATURES:
+        return FEATURES[name]
+    if name in packages.offered():
+        return packages.load(packages.offered()[name])
+    raise UnknownNameError(f"Feature {name!r} is not known; known: {'; '.join(_known())}.")
+
+
+def package_of(name: str) -> str | None:
+    """Name of the other package that a feature is of; None for hdmea's own."""
+    return None if name in FEATURES else packages.package_name(packages.offered()[name][0])
+
+
+def made_by(name: str) -> str:
+    """Name and version of the package that a feature is of.
+
+    Examples
+    --------
+    >>> made_by("frif").split()[0]
+    'hdmea'
+    """
+    if name in FEATURES:
+        return f"hdmea {__version__}"
+    return packages.package_of(packages.offered()[name][0])
+
+
+def namesakes(name: str) -> tuple[str, ...]:
+    """Packages that have a feature with the name of one of hdmea's own, which is the one used."""
+    entries = packages.offered().get(name, ()) if name in FEATURES else ()
+    return tuple(map(packages.package_of, entries))
+
+
+def _known() -> Iterator[str]:
+    yield ", ".join(FEATURES)
+    others, unusable = [], []
+    for name, entries in packages.offered().items():
+        if name in FEATURES:
+            unusable += [f"{name} of {one} has the name of hdmea's own" for one in namesakes(name)]
+        elif (why := packages.problem(name)) is not None:
+            unusable.append(why)
+        else:
+            others.append(f"{name} ({packages.package_of(entries[0])})")
+    if others:
+        yield f"of other packages: {', '.join(others)}"
+    if unusable:
+        yield f"not usable: {'; '.join(unusable)}"
 
 
 def in_order(names: Iterable[str]) -> list[str]:
@@ -44,8 +98,8 @@ def in_order(names: Iterable[str]) -> list[str]:
     ------
     ParameterError
         If features need each other in a circle; it is named.
-    UnknownNameError
-        If a name, or one that it needs, is not known.
+    UnknownNameError, FeaturePackageError
+        As `get_feature`, for a name, or for one that it needs.
 
     Examples
     --------
@@ -60,13 +114,23 @@ def in_order(names: Iterable[str]) -> list[str]:
             circle = " -> ".join((*path[path.index(name) :], name))
             raise ParameterError(f"features need each other in a circle: {circle}")
         if name not in ordered:
-            for other in get_feature(name).needed_features:
+            for other in _needed(name, path):
                 visit(other, (*path, name))
             ordered[name] = None
 
     for name in wanted:
         visit(name, ())
     return [name for name in ordered if name in wanted]
+
+
+def _needed(name: str, path: tuple[str, ...]) -> tuple[str, ...]:
+    """Features that a feature needs; one that cannot be had is told with who needs it."""
+    try:
+        return get_feature(name).needed_features
+    except (UnknownNameError, FeaturePackageError) as error:
+        if not path:
+            raise
+        raise type(error)(f"Feature {path[-1]!r} needs feature {name!r}. {error}") from error
 
 
 def with_p_values(names: Iterable[str]) -> tuple[str, ...]:

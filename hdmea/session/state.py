@@ -243,6 +243,7 @@ class SessionState:
         recipe: Recipe,
         compute: Callable[[], Variables],
         accept: Callable[[Variables], None] | None = None,
+        told: Mapping[str, Any] | None = None,
     ) -> Contribution:
         """Bring a contribution into the session: it is here, in the work folder, or computed.
 
@@ -257,6 +258,8 @@ class SessionState:
             Makes it.
         accept
             Judges it, wherever it came from: raises, or warns.
+        told
+            What is told of the run if it is computed now, and no part of its identity.
         """
         found = self._ledger.get(recipe.name)
         if found is None or found.key != recipe.key:
@@ -265,7 +268,7 @@ class SessionState:
             if accept is not None:
                 accept(found.variables)
         else:
-            found = self._computed(recipe, compute, accept)
+            found = self._computed(recipe, compute, accept, told or {})
             if self._work:
                 kept = self._work.keep(found, self._header())
                 if _is_spooled(found):
@@ -298,6 +301,7 @@ class SessionState:
         recipe: Recipe,
         compute: Callable[[], Variables],
         accept: Callable[[Variables], None] | None,
+        told: Mapping[str, Any],
     ) -> Contribution:
         self._heard = []
         self._memory.begin()
@@ -308,7 +312,7 @@ class SessionState:
             accept(variables)
         run["made_from"] = {name: self._ledger[name].content for name in recipe.parents}
         run["warnings"] = self._heard
-        return Contribution(recipe, variables, run)
+        return Contribution(recipe, variables, {**run, **told})
 
     def _header(self) -> dict[str, Any]:
         return {

@@ -17,7 +17,6 @@ from hdmea.steps.library import as_it_was_shown, stimulus_library
 from hdmea.steps.step import HARMLESS, Step, StepParameters, Task
 
 if TYPE_CHECKING:
-    from hdmea.kernels.sta import Presentations
     from hdmea.stimulus.movie import Movie
 
 
@@ -104,13 +103,18 @@ def _average(session: PipelineSession, parameters: ComputeStaParameters, movie: 
         )
     trains = spike_trains(session, "compute_sta")
     presentations = _presentations(session, movie, parameters)
-    if not presentations.shown:
+    if not presentations:
         return _only_cut(session, movie, parameters)
+    frame_times = session.values("stimulus/frame_times")
+    counts = []
+    for begin, start, stop in presentations:
+        recorded = trains.count_in_bins(frame_times[begin + start : begin + stop + 1])
+        counts.append(np.pad(recorded, ((0, 0), (start, movie.length_frames - stop))))
     result = spike_triggered_average(
-        presentations.counts(trains, session.values("stimulus/frame_times"), movie.length_frames),
+        counts,
         movie.frames(),
         parameters.cover_range,
-        shown=presentations.shown,
+        shown=[(start, stop) for _, start, stop in presentations],
         with_z=parameters.z,
         threads=parameters.threads,
         empty=session.allocate,
@@ -132,10 +136,6 @@ def _average(session: PipelineSession, parameters: ComputeStaParameters, movie: 
             "spikes left out because their window leaves the movie",
         ),
     }
-    for name, description in _PRESENTATION.items():
-        variables[f"{group}/{name}"] = Variable(
-            getattr(presentations, name), "frame", ("presentation",), description
-        )
     if result.z is not None:
         variables[f"{group}/z"] = Variable(
             result.z, "1", dims, "z score of the STA over stimulus refreshes, per pixel and lag"
@@ -143,33 +143,23 @@ def _average(session: PipelineSession, parameters: ComputeStaParameters, movie: 
     return variables
 
 
-_PRESENTATION = {
-    "begin_frame": "frame of the clock at which a presentation that contributes began",
-    "start_frame": "first frame of the movie that was recorded of it",
-    "stop_frame": "the one after its last recorded frame",
-}
-
-
 def _presentations(
     session: PipelineSession, movie: Movie, parameters: ComputeStaParameters
-) -> Presentations:
-    """The presentations that contribute."""
-    from hdmea.kernels.sta import Presentations
-
+) -> list[tuple[int, int, int]]:
+    """Display frame at which the movie begins, and the frames of it that were recorded, of each."""
     first, last = parameters.cover_range
     reach = max(0, -first) + max(0, last - 1)
     rows = np.flatnonzero(session.values("stimulus/sections/movie") == movie.name)
     begin, start, stop, complete = (
-        session.values(f"stimulus/sections/{name}")[rows]
+        session.values(f"stimulus/sections/{name}")[rows].tolist()
         for name in ("content_start_frame", "shown_start_frame", "shown_stop_frame", "complete")
     )
-    usable = complete == 1
-    if parameters.incomplete == "use":
-        usable |= stop - start > reach
-    chosen = np.flatnonzero(usable)
-    if parameters.occurrences == "first":
-        chosen = chosen[:1]
-    return Presentations(begin[chosen], start[chosen], stop[chosen])
+    usable = [
+        (b, i, j)
+        for b, i, j, whole in zip(begin, start, stop, complete, strict=True)
+        if whole or (parameters.incomplete == "use" and j - i > reach)
+    ]
+    return usable[:1] if parameters.occurrences == "first" else usable
 
 
 def _only_cut(
@@ -197,7 +187,7 @@ def _only_cut(
 
 COMPUTE_STA = Step(
     name="compute_sta",
-    version=3,
+    version=2,
     parameters=ComputeStaParameters,
     tasks=_tasks,
     needs=("load_recording", "add_section_time"),
@@ -206,8 +196,7 @@ COMPUTE_STA = Step(
     doc="""Average the noise movie before each unit's spikes.
 
 Stored are the raw mean (float32; exact for integer movies), the number of spikes used and left
-out, the presentations that they are from, and a z score per pixel and lag over the movie's
-refreshes. Units without spikes have NaN.
+out, and a z score per pixel and lag over the movie's refreshes. Units without spikes have NaN.
 """,
     example=""">>> session = PipelineSession.load("artifacts/rec.h5")
 >>> session = compute_sta(cover_range=(-30, 0), session=session)

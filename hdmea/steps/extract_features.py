@@ -9,10 +9,24 @@ from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from hdmea.arrays import Variable, Variables
 from hdmea.contribution import Contribution
-from hdmea.errors import MissingDataError, ParameterError
+from hdmea.digest import sha256_json
+from hdmea.errors import (
+    FeaturePackageError,
+    HdmeaError,
+    MissingDataError,
+    ParameterError,
+    UnknownNameError,
+)
 from hdmea.features.declaration import Feature, FeatureResult, check, not_applicable
 from hdmea.features.inputs import FeatureInputs
-from hdmea.features.registry import FEATURES, get_feature, in_order
+from hdmea.features.registry import (
+    FEATURES,
+    get_feature,
+    in_order,
+    made_by,
+    namesakes,
+    package_of,
+)
 from hdmea.session import PipelineSession
 from hdmea.session.requests import FAILED
 from hdmea.steps.feature_inputs import feature_inputs
@@ -23,13 +37,17 @@ from hdmea.validation import in_a_line
 
 BROUGHT_BY = {"trials": "add_section_time", "movies": "add_section_time", "sta": "compute_sta"}
 """The step that brings what a feature may need and `load_recording` does not bring."""
+_NOT_HAD = "a package that has it"
+"""Beginning of what a feature waits for whose package is not installed, or cannot be used."""
 
 
 class ExtractFeaturesParameters(StepParameters):
     """Which features, with which parameters."""
 
     features: tuple[str, ...] = Field(
-        default=tuple(FEATURES), description=f"names of features; known: {', '.join(FEATURES)}"
+        default=tuple(FEATURES),
+        description=f"names of features; known: {', '.join(FEATURES)}, and those of installed "
+        "packages",
     )
     parameters: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="parameters by feature, where they are not the defaults"
@@ -52,6 +70,12 @@ def _tasks(session: PipelineSession, parameters: ExtractFeaturesParameters) -> I
         for name in parameters.features
     }
     ordered = in_order(wanted)
+    for name in ordered:
+        if others := namesakes(name):
+            session.warn(
+                f"feature {name} is hdmea's own; that of {', '.join(others)} has the same name and "
+                "is not used"
+            )
     # what no step can bring is refused before anything changes
     for name in ordered:
         _require_possible(session, get_feature(name))
@@ -74,9 +98,22 @@ def complete_pending(session: PipelineSession) -> None:
     _renew(session)
     tried: set[str] = set()
     # a feature that is made anew drops those that were made from it, so that they are wanted again
-    while left := [n for n in in_order(session.requested_features()) if n not in tried]:
+    while left := [n for n in in_order(_to_be_had(session)) if n not in tried]:
         tried.add(left[0])
         _try(session, get_feature(left[0]), session.requested_features()[left[0]])
+
+
+def _to_be_had(session: PipelineSession) -> list[str]:
+    """Requested features; those whose package is gone keep waiting, and hold up nothing else."""
+    there = []
+    for name, parameters in session.requested_features().items():
+        try:
+            in_order([name])
+        except HdmeaError as error:
+            session.request_feature(name, parameters, f"{_NOT_HAD}: {error}")
+        else:
+            there.append(name)
+    return there
 
 
 def _try(session: PipelineSession, feature: Feature, parameters: dict[str, Any]) -> None:
@@ -101,12 +138,19 @@ def _renew(session: PipelineSession) -> None:
     So that a session holds the same whether a feature was asked for before the second movie's STA
     or after it.
     """
-    for name, feature in FEATURES.items():
-        made = session.contributions.get(f"features.{name}")
-        if made is None or "sta" not in feature.needs:
+    stas = {made.name for made in _made_by(session, "compute_sta")}
+    for made in _made_by(session, EXTRACT_FEATURES.name):
+        used = {name for name in made.recipe.parents if name in stas}
+        if not used or used == stas:
             continue
-        if set(_parents(session, feature)) != set(made.recipe.parents):
-            session.warn(f"{made.name} was made before the STA of another movie; it is made again")
+        name = made.name.removeprefix("features.")
+        early = "was made before the STA of another movie"
+        try:
+            get_feature(name)
+        except (UnknownNameError, FeaturePackageError) as error:
+            session.warn(f"{made.name} {early}; it stays as it is. {error}")
+        else:
+            session.warn(f"{made.name} {early}; it is made again")
             session.request_feature(name, made.recipe.parameters)
 
 
@@ -166,12 +210,16 @@ def _parents(session: PipelineSession, feature: Feature) -> tuple[str, ...]:
 
 
 def _task(session: PipelineSession, feature: Feature, parameters: dict[str, Any]) -> Task:
+    package = package_of(feature.name)
     return Task(
         name=f"features.{feature.name}",
         compute=lambda: _compute(session, feature, _parse(feature, parameters)),
         parameters=parameters,
         parents=_parents(session, feature),
+        # another package's feature of that name is another feature
+        inputs={} if package is None else {"package": sha256_json(package)},
         version=feature.version,
+        told={"package": made_by(feature.name)},
     )
 
 

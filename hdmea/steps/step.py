@@ -69,6 +69,8 @@ class Task:
         Digests of input files they are made from.
     version
         Version of the definition, where it is not the step's.
+    told
+        What is told of the run that makes them, and cannot change them.
     """
 
     name: str
@@ -78,6 +80,7 @@ class Task:
     inputs: Mapping[str, str] = field(default_factory=dict)
     version: int | None = None
     accept: Callable[[Variables], None] | None = None
+    told: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -176,4 +179,4 @@ def obtain(session: PipelineSession, step: Step[Any], task: Task) -> None:
         inputs=dict(task.inputs),
         parents={name: session.contributions[name].key for name in task.parents},
     )
-    session.obtain(recipe, task.compute, task.accept)
+    session.obtain(recipe, task.compute, task.accept, task.told)

@@ -278,6 +278,9 @@ def _step_line(step: Description) -> str:
     line = f"  {step.get('contribution', step['step'])}, version {step['version']}"
     if "contribution" not in step:
         return line
+    package = step["run"].get("package", "hdmea")
+    if package.split()[0] != "hdmea":
+        line += f", of {package}"
     if step["run"].get("duration_s") is not None:
         line += f", {step['run']['duration_s']:.2f} s"
     parameters = ", ".join(f"{name}={value!r}" for name, value in step["parameters"].items())

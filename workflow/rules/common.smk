@@ -33,14 +33,15 @@ configfile: "config/config.yaml"
 
 
 # The models say all that is wrong, in a line each, and take the texts that --config makes of numbers.
-# What they made of it is then held against the schema that is published.
+# What they made of it is then held against the schema that is published, which knows no features of
+# other packages.
 try:
     CONFIG = read_config(config)
     RECORDINGS = read_recordings(CONFIG)
 except HdmeaError as error:
     raise WorkflowError(str(error)) from error
 validate(
-    CONFIG.model_dump(mode="json", exclude_none=True),
+    CONFIG.as_published(),
     "../schemas/config.schema.yaml",
     set_default=False,
 )
