@@ -20,6 +20,7 @@ from hdmea.features.light_edges import (
     edge_response,
     edge_result,
 )
+from hdmea.features.on_off_ref import REFERENCE_OUTPUTS, reference_measures
 from hdmea.features.played import event_times, trials_of
 from hdmea.features.whole_trials import TRIAL_OUTPUTS, whole_trials
 
@@ -52,7 +53,8 @@ def on_off(inputs: FeatureInputs, params: OnOffParams) -> FeatureResult:
 
     Peaks, latency and transience (``1 - mean r(0.35-0.45 s after the peak) / r(peak)``) are of
     the PSTH without smoothing, the first of equal bins; the sustained rate is that in the
-    `baseline_s` after the response window; QI [2]_ is of smoothed single trials.
+    `baseline_s` after the response window; QI [2]_ is of smoothed single trials. Names in
+    ``_ref`` are the reference lab's measures, by `hdmea.features.on_off_ref`.
 
     Raises
     ------
@@ -91,10 +93,12 @@ def on_off(inputs: FeatureInputs, params: OnOffParams) -> FeatureResult:
         values[name] = np.where(no_response, np.nan, contrast(at_on, at_off))
         reasons[name] = reasons_where({"no_response": np.isnan(values[name])})
     values["class"] = _classify(values["on_off_index"], on, off, params.class_cut)
+    start, stop = trials.start_s[rows], trials.stop_s[rows]
     for found in (
         edge_result("on", on),
         edge_result("off", off),
-        whole_trials("on_off", spikes, trials.start_s[rows], trials.stop_s[rows], params),
+        whole_trials("on_off", spikes, start, stop, params),
+        reference_measures(spikes, start, stop, *edges.values()),
     ):
         values |= found.values
         reasons |= found.reasons
@@ -114,7 +118,7 @@ def _classify(
 
 ON_OFF = Feature(
     name="on_off",
-    version=1,
+    version=2,
     params=OnOffParams,
     needs=frozenset({"spikes", "trials"}),
     stimulus_kind=KIND,
@@ -140,6 +144,7 @@ ON_OFF = Feature(
         *edge_outputs("on", "light on"),
         *edge_outputs("off", "light off"),
         *TRIAL_OUTPUTS,
+        *REFERENCE_OUTPUTS,
     ),
     compute=on_off,
     description="Responses to the onset and offset of a light step.",
