@@ -11,8 +11,10 @@ import pytest
 from hdmea.pipeline import (
     PipelineSession,
     add_section_time,
+    adjust_p_values,
     compute_sta,
     create_session,
+    curate_units,
     draw_overview,
     extract_features,
     load_recording,
@@ -36,11 +38,12 @@ def stimuli(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("name", "n_cells", "n_empty", "said"),
     [
-        ("none", 0, 0, "0 units; 0 spikes; 76.1 s; playlist tiny; no unit to classify; "
+        ("none", 0, 0, "0 units, 0 included; 0 spikes; 76.1 s; playlist tiny; no unit to classify; "
          "STA significant 0 of 0"),
-        ("silent", 0, 2, "2 units; 0 spikes; 76.1 s; playlist tiny; no response 2; "
+        ("silent", 0, 2, "2 units, 2 included; 0 spikes; 76.1 s; playlist tiny; no response 2; "
          "STA significant 0 of 2"),
-        ("one", 1, 0, "1 unit; 629 spikes; 76.1 s; playlist tiny; ON 1; STA significant 1 of 1"),
+        ("one", 1, 0, "1 unit, 1 included; 629 spikes; 76.1 s; playlist tiny; ON 1; "
+         "STA significant 1 of 1"),
     ],
 )  # fmt: skip
 def test_few_units_go_through_every_step_in_both_modes(
@@ -62,12 +65,16 @@ def test_few_units_go_through_every_step_in_both_modes(
     add_section_time(path, playlist_name="tiny", stimuli_dir=stimuli)
     section_spike_times(path)
     extract_features(path, features=["frif", "on_off"])
-    result = compute_sta(path, cover_range=(-20, 0))
+    compute_sta(path, cover_range=(-20, 0))
+    curate_units(path)
+    result = adjust_p_values(path)
 
     session = create_session(**places, stimuli_dir=stimuli, output_dir=tmp_path / "deferred")
     load_recording(session=session, probe="off")
     extract_features(features=["frif", "on_off"], session=session)
     assert session.pending == {"on_off": "add_section_time"}
+    curate_units(session=session)
+    adjust_p_values(session=session)
     add_section_time(playlist_name="tiny", session=session)
     section_spike_times(session=session)
     compute_sta(cover_range=(-20, 0), session=session)
@@ -87,6 +94,8 @@ def test_few_units_go_through_every_step_in_both_modes(
     assert np.isnan(again.values(f"{STA}/sta")[spikeless]).all()
     assert (again.values("features/on_off/on_off_index_reason")[spikeless] == "no_response").all()
     assert (again.values("features/frif/rate_hz")[spikeless] == 0).all()
+    on_off = again.features["on_off"]
+    assert (on_off["q_on"] == on_off["p_on"]).all()  # a family of one, or none that stands out
 
     assert f"{name}: {said}" in summary_line(saved)
     with write_units_table([saved], tmp_path / "units.csv").open() as file:

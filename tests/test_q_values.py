@@ -438,11 +438,13 @@ def test_the_order_of_the_calls_does_not_matter(loaded: Path, tmp_path: Path) ->
     )
     session = in_memory(loaded, *early[:3])
     assert "q_values.tone" not in session.contributions
+    assert "adjust_p_values" not in session.completed_steps
     again = PipelineSession.load(session.checkpoint(tmp_path / "waiting.h5"))
     for name in early[3:]:
         FUNCTIONS[name](session=again, **STEPS[name])
         assert "q_tone" in again.features["tone"]
     assert again.content_digest == straight.content_digest
+    assert again.completed_steps == {*FUNCTIONS, "load_recording"}
     # in files, and a feature that comes last of all
     path = tmp_path / "rec.h5"
     PipelineSession.load(loaded).save(path)
@@ -542,7 +544,7 @@ def test_q_values_follow_features_and_curation(loaded: Path) -> None:
     quality = {"unit_quality": {"refractory_period_s": 0.002}}
     curate_units(session=session, **RULES)
     extract_features(features=["unit_quality"], parameters=quality, session=session)
-    assert "curate_units" not in session.contributions
+    assert not {"curate_units", "adjust_p_values"} & session.completed_steps
     assert "q_tone" not in session.features["tone"]
     assert session.warnings[-1] == (
         f"{ONE}: there are no q values until curate_units has said again which units are included"

@@ -73,7 +73,10 @@ class SessionState:
     def completed_steps(self) -> set[str]:
         """Names of the steps that are done; one with something pending is not."""
         done = {c.recipe.step for c in self._ledger.values()}
-        return done - ({"extract_features"} if self.pending else set())
+        if self.pending:
+            done -= {"extract_features", "adjust_p_values"}
+        # q values go with the curation that they are of, and come again with the next one
+        return done if "curate_units" in done else done - {"adjust_p_values"}
 
     @property
     def pending(self) -> dict[str, str]:
