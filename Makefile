@@ -1,25 +1,27 @@
-# Every target makes .venv by itself, from exact, hashed pins. `make help` lists the targets.
+# Every target makes the environment it needs by itself, from exact, hashed pins: .venv, and
+# .venv-oracles for `make oracles`. `make help` lists the targets.
 # PYTHON names the interpreter (3.11-3.13): `PYTHON=python3.12 make test`. Without it an existing
-# .venv keeps the interpreter it was made with.
+# .venv keeps the interpreter it was made with, and .venv-oracles has the same.
 
-PYTHON ?= $(or $(shell cat .venv/interpreter 2>/dev/null),python3)
+PYTHON ?= $(or $(shell cat .venv/interpreter .venv-oracles/interpreter 2>/dev/null | head -n 1),python3)
 # The interpreter itself, behind links, version managers and active environments.
 INTERPRETER := $(shell $(PYTHON) -c 'import os, sys; print(os.path.realpath(sys._base_executable))' 2>/dev/null)
 
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
+PIP := bin/python -m pip --disable-pip-version-check --no-input
 
-.PHONY: help venv demo test lint schemas lock clean
+.PHONY: help venv demo test oracles lint schemas lock clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make venv    make .venv, which the other targets also do first"
 	@echo "make demo    simulate three recordings, run the workflow on them, show what came out"
 	@echo "make test    run every test"
+	@echo "make oracles compare features with other libraries, in .venv-oracles"
 	@echo "make lint    ruff, mypy, snakefmt and snakemake --lint"
 	@echo "make schemas write the workflow's schemas from the models in hdmea/"
-	@echo "make lock    resolve requirements.lock anew from pyproject.toml"
-	@echo "make clean   remove .venv, caches and the simulated recordings in demo; results stay"
+	@echo "make lock    resolve both locks anew from pyproject.toml"
+	@echo "make clean   remove environments, caches and the simulated recordings in demo; results stay"
 
 venv: .venv/ready
 
@@ -32,6 +34,9 @@ demo: .venv/ready
 test: .venv/ready
 	$(BIN)/python -m pytest -n logical --maxprocesses 8
 
+oracles: .venv-oracles/ready
+	.venv-oracles/bin/python -m pytest -n logical --maxprocesses 8 oracles
+
 lint: .venv/ready
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -39,9 +44,11 @@ lint: .venv/ready
 	$(BIN)/snakefmt --check workflow
 	$(BIN)/snakemake --lint
 
-# The pins. setuptools goes first: two pinned packages exist as source only and are built with
-# it, not with whatever an isolated build would fetch.
+# The pins. setuptools goes first: pinned packages that exist as source only are built with it,
+# not with whatever an isolated build would fetch.
 .venv/locked: requirements.lock
+.venv-oracles/locked: requirements-oracles.lock
+.venv/locked .venv-oracles/locked:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null || { \
 	  echo "hdmea needs Python 3.11, 3.12 or 3.13;" \
 	    "$(PYTHON) is $$($(PYTHON) --version 2>/dev/null || echo not one that runs)." >&2; \
@@ -49,38 +56,45 @@ lint: .venv/ready
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 	  echo "$(PYTHON) cannot make virtual environments: its venv module is missing." >&2; \
 	  echo "On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
-	rm -rf .venv
-	$(INTERPRETER) -m venv .venv
-	awk '/^[a-z]/ {wanted = /^setuptools==/} wanted' requirements.lock > .venv/setuptools.lock
-	$(PIP) install --quiet --require-hashes -r .venv/setuptools.lock
-	$(PIP) install --quiet --require-hashes --no-build-isolation -r requirements.lock
-	echo $(INTERPRETER) > .venv/interpreter
+	rm -rf $(@D)
+	$(INTERPRETER) -m venv $(@D)
+	awk '/^[a-z]/ {wanted = /^setuptools==/} wanted' $< > $(@D)/setuptools.lock
+	$(@D)/$(PIP) install --quiet --require-hashes -r $(@D)/setuptools.lock
+	$(@D)/$(PIP) install --quiet --require-hashes --no-build-isolation -r $<
+	echo $(INTERPRETER) > $(@D)/interpreter
 	touch $@
 
-.venv/ready: .venv/locked pyproject.toml
-	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+.venv/ready .venv-oracles/ready: %/ready: %/locked pyproject.toml
+	$(@D)/$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
-# Another interpreter than the one .venv was made with: made anew, however young its files are.
+# Another interpreter than an environment was made with: made anew, however young its files are.
 ifneq ($(INTERPRETER),$(shell cat .venv/interpreter 2>/dev/null))
 .PHONY: .venv/locked
+endif
+ifneq ($(INTERPRETER),$(shell cat .venv-oracles/interpreter 2>/dev/null))
+.PHONY: .venv-oracles/locked
 endif
 
 schemas: .venv/ready
 	$(BIN)/python -m hdmea.batch config > workflow/schemas/config.schema.yaml
 	$(BIN)/python -m hdmea.batch recordings > workflow/schemas/recordings.schema.yaml
 
-# Hashes are those of PyPI's own files, whatever index this machine is set to use.
+# Hashes are those of PyPI's own files, whatever index this machine is set to use. Packages of
+# both locks have the same version in both, so that the oracles check what is installed.
+COMPILE := .venv-lock/bin/uv pip compile --quiet --no-config \
+  --universal --python-version 3.11 --upgrade --generate-hashes \
+  --no-emit-index-url --custom-compile-command "make lock" pyproject.toml
+
 lock:
 	$(INTERPRETER) -m venv --clear .venv-lock
 	.venv-lock/bin/python -m pip install --quiet uv
-	.venv-lock/bin/uv pip compile --quiet --no-config \
-	  --universal --python-version 3.11 --all-extras --upgrade --generate-hashes \
-	  --no-emit-index-url --custom-compile-command "make lock" pyproject.toml -o requirements.lock
+	$(COMPILE) --all-extras -o requirements.lock
+	$(COMPILE) --group pyproject.toml:oracles --constraint requirements.lock -o requirements-oracles.lock
 	rm -rf .venv-lock
 
 # What the workflow made stays, the demo's too: results, steps, work, and in .snakemake what
 # Snakemake knows of them.
 clean:
-	rm -rf .venv .venv-lock .mypy_cache .pytest_cache .ruff_cache .hypothesis demo
-	find hdmea tests scripts -name __pycache__ -prune -exec rm -rf {} +
+	rm -rf .venv .venv-oracles .venv-lock .mypy_cache .pytest_cache .ruff_cache .hypothesis demo
+	find hdmea tests oracles scripts -name __pycache__ -prune -exec rm -rf {} +

@@ -148,7 +148,7 @@ def run(command: str, where: str, monkeypatch: pytest.MonkeyPatch) -> None:
         case ["make", target]:
             assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE), where
         case ["source", ".venv/bin/activate"]:
-            assert "-m venv .venv" in (ROOT / "Makefile").read_text(), where
+            assert "\nvenv: .venv/ready\n" in (ROOT / "Makefile").read_text(), where
         case ["export", assignment]:
             name, _, value = assignment.partition("=")
             assert Path(value).is_dir(), where
