@@ -29,6 +29,8 @@ SIGMA_FLOOR = 0.1
 
 _N_PARAMETERS = 7
 _MAX_EVALUATIONS = 200
+_FIRST_EVALUATIONS = 20
+"""A fit that is no better than a constant by then is given up: noise has no end."""
 _REACH = 6.5
 """Beyond so many sigma the Gaussian is below 1e-9 of its amplitude, and taken as 0."""
 _LEAST_REACH = 7.0
@@ -248,8 +250,6 @@ def _fit(map_: Float64) -> tuple[Float64 | None, bool, str]:
     numbers = _readable(point)
     left = problem.sum_of_squares(point)
     total = float(((unit_map[finite] - unit_map[finite].mean()) ** 2).sum())
-    # One pixel alone is met ever better by ever smaller fields.
-    converged |= left < 1e-9 * total
     n_rows, n_columns = map_.shape
     reason = ""
     if not _better_than_constant(left, total, values.size):
@@ -317,20 +317,28 @@ def _moments(map_: Float64, scale: float) -> tuple[float, float, float, float, f
 
 
 def _minimise(map_: Float64, start: Float64) -> tuple[Float64, _Problem, bool]:
-    """The minimum, and the problem in a window that holds it."""
+    """The minimum, the problem in a window that holds it, and whether it is one."""
     from scipy.optimize import least_squares
 
-    window = _around(start, map_)
+    values = map_[np.isfinite(map_)]
+    total = float(((values - values.mean()) ** 2).sum())
+    window, evaluations = _around(start, map_), _FIRST_EVALUATIONS
     while True:
         problem = _Problem(map_, window)
         found = least_squares(
             problem.residual, start, problem.jacobian, method="lm",
-            ftol=1e-8, xtol=1e-8, gtol=1e-10, max_nfev=_MAX_EVALUATIONS,
+            ftol=1e-8, xtol=1e-8, gtol=1e-10, max_nfev=evaluations,
         )  # fmt: skip
         needed = window.joined(_around(found.x, map_))
-        if needed == window:
-            return np.asarray(found.x), problem, bool(found.status > 0)
-        window = needed
+        left = problem.sum_of_squares(found.x)
+        # One pixel alone is met ever better by ever smaller fields.
+        done = found.status > 0 or left < 1e-9 * total or evaluations == _MAX_EVALUATIONS
+        if needed != window:
+            window = needed
+        elif done or not _better_than_constant(left, total, values.size):
+            return np.asarray(found.x), problem, bool(found.status > 0 or left < 1e-9 * total)
+        else:
+            evaluations = _MAX_EVALUATIONS
 
 
 def _readable(point: Float64) -> Float64:
