@@ -103,6 +103,9 @@ def test_what_is_too_little_is_undefined_with_its_reason():
     assert found.reasons["fano_factor"].tolist() == ["too_few_spikes"] * 2 + ["", ""]
     long_window = run(trains(silent, enough), trial, fano_window_s=0.2)  # 15 windows
     assert long_window.reasons["fano_factor"].tolist() == ["too_few_windows"] * 2
+    clock = {"shown": grey([0.0], 2.9995), "fano_window_s": 0.1}  # the last lacks 0.5 %
+    assert run(trains(enough), **clock).values["n_windows"].tolist() == [30]
+    assert run(trains(enough), grey([0.0], 2.95)).values["n_windows"].tolist() == [29]
     none_fits = run(trains(enough), trial, fano_window_s=4.0)
     assert none_fits.values["n_windows"].tolist() == [0]
     assert none_fits.reasons["fano_factor"].tolist() == ["too_few_windows"]
