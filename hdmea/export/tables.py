@@ -14,7 +14,7 @@ from hdmea.arrays import Array
 from hdmea.errors import ParameterError
 from hdmea.export.readings import included, n_units, no_peak_reasons, sta_stimuli, z_peaks
 from hdmea.session import PipelineSession
-from hdmea.session.tables import q_after_p
+from hdmea.session.tables import is_column, q_after_p
 from hdmea.store.small_file import write_small_file
 
 _FIRST = (
@@ -146,7 +146,7 @@ def _all_columns(session: PipelineSession) -> Columns:
     columns = {"recording": [session.dataset_id] * n, "unit_id": _cells(numbers.astype(np.int64))}
     for group in ("units/", "features/"):
         for path in session.paths(group):
-            if session[path].dims == ("unit",) and path not in _NOT_COLUMNS:
+            if is_column(session, path) and path not in _NOT_COLUMNS:
                 name = path.removeprefix(group).replace("/", ".")
                 columns[name] = _cells(session.values(path))
     for stimulus in sta_stimuli(session):

@@ -21,6 +21,16 @@ def units_table(session: SessionState) -> pd.DataFrame:
     return _table(session, "units")
 
 
+def is_column(session: SessionState, path: str) -> bool:
+    """Whether a variable is a column of a table of units: a value each, or why there is none.
+
+    Why part of an array is undefined belongs to the array, and stays out of tables as it does.
+    """
+    value = path.removesuffix("_reason")
+    of = value if value in session else path
+    return session[path].dims == session[of].dims == ("unit",)
+
+
 def q_after_p(names: Iterable[str]) -> list[str]:
     """The names, each q value and its reason after the p value that it was made of.
 
@@ -101,7 +111,8 @@ def unit_sta(session: SessionState, unit_id: int, stimulus: str | None, what: st
 class FeatureTables(Mapping[str, "pd.DataFrame"]):
     """Features by name, each a table with one row per unit.
 
-    Arrays (a rate over time, say) are not columns of the table; `array` gives them.
+    Arrays (a rate over time, say) are not columns of the table; `array` gives them, and the
+    reasons for which they are undefined.
     """
 
     def __init__(self, session: SessionState) -> None:
@@ -154,7 +165,7 @@ def _table(session: SessionState, prefix: str) -> pd.DataFrame:
         path.removeprefix(f"{prefix}/"): variable.values
         for contribution in session.contributions.values()
         for path, variable in contribution.variables.items()
-        if path.startswith(f"{prefix}/") and variable.dims == ("unit",)
+        if path.startswith(f"{prefix}/") and is_column(session, path)
     }
     columns.pop("spike_times_index", None)
     columns.pop("unit_id", None)
