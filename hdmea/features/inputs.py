@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from hdmea.arrays import Array, LazyArray
 from hdmea.kernels.spikes import SpikeTrains
+from hdmea.kernels.sta import Presentations
 from hdmea.stimulus.geometry import Geometry
 
 Float64 = npt.NDArray[np.float64]
@@ -54,12 +55,15 @@ class Sta:
         Display frames relative to the spike's.
     n_spikes
         Spikes averaged, one per unit; where it is 0, mean and z are NaN.
+    presentations
+        The presentations of the movie that they are from.
     """
 
     mean: Array | LazyArray
     z: Array | LazyArray | None
     lags: Int64
     n_spikes: Int64
+    presentations: Presentations
 
 
 @dataclass(frozen=True, slots=True, eq=False)

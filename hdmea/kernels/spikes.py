@@ -66,6 +66,18 @@ class SpikeTrains:
         start = self.index[unit - 1] if unit else 0
         return self.times_s[start : self.index[unit]]
 
+    def rows(self, start: int, stop: int) -> SpikeTrains:
+        """The trains in rows ``[start, stop)``, their times as a view.
+
+        Examples
+        --------
+        >>> SpikeTrains(np.array([0.1, 0.5, 0.2]), np.array([2, 3])).rows(1, 2).times_s
+        array([0.2])
+        """
+        first = int(self.index[start - 1]) if start else 0
+        ends = self.index[start:stop] - first
+        return SpikeTrains(self.times_s[first : first + (ends[-1] if ends.size else 0)], ends)
+
     def count_in_windows(self, start_s: npt.ArrayLike, stop_s: npt.ArrayLike) -> Int64:
         """Spikes of each unit in each half-open window, shape ``(unit, window)``."""
         start, stop = self.index_ranges(start_s, stop_s)

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hdmea.errors import ParameterError
+from hdmea.kernels.spikes import SpikeTrains
 
 Float64 = npt.NDArray[np.float64]
 Float32 = npt.NDArray[np.float32]
@@ -52,6 +53,47 @@ class StaResult:
     lags: Int64
     n_spikes: Int64
     n_excluded: Int64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Presentations:
+    """When a movie was shown, int64 columns of shape ``(presentation,)``.
+
+    Parameters
+    ----------
+    begin_frame
+        Frame of the clock at which its first image was due; below 0 if before the clock's first.
+    start_frame, stop_frame
+        Images ``[start, stop)`` of the movie were recorded.
+
+    Examples
+    --------
+    The second one was cut after two of four images:
+
+    >>> shown = Presentations(np.array([1, 6]), np.array([0, 0]), np.array([4, 2]))
+    >>> trains = SpikeTrains(np.array([1.5, 4.5, 7.5, 9.5]), np.array([4]))
+    >>> shown.counts(trains, np.arange(11.0), 4)
+    [array([[1, 0, 0, 1]]), array([[0, 1, 0, 0]])]
+    """
+
+    begin_frame: Int64
+    start_frame: Int64
+    stop_frame: Int64
+
+    @property
+    def shown(self) -> list[tuple[int, int]]:
+        """Frames ``(start, stop)`` of the movie that were recorded, of each presentation."""
+        return list(zip(self.start_frame.tolist(), self.stop_frame.tolist(), strict=True))
+
+    def counts(self, trains: SpikeTrains, frame_times_s: Float64, n_frames: int) -> list[Int64]:
+        """Spikes in each of the movie's frames, ``(unit, n_frames)`` for each presentation."""
+        found = []
+        for begin, (start, stop) in zip(self.begin_frame.tolist(), self.shown, strict=True):
+            recorded = trains.count_in_bins(frame_times_s[begin + start : begin + stop + 1])
+            counts = np.zeros((trains.n_units, n_frames), dtype=np.int64)
+            counts[:, start:stop] = recorded
+            found.append(counts)
+        return found
 
 
 def refresh_starts(movie: npt.NDArray[Any]) -> Int64:
@@ -140,7 +182,7 @@ def spike_triggered_average(
 
     n_frames = movie.shape[0]
     lags = _lags(cover_range, n_frames)
-    total, eligible = _eligible(counts, n_frames, shown, lags)
+    total, eligible = eligible_counts(counts, n_frames, shown, lags)
     places = np.flatnonzero(eligible)
     first, stop = int(places[0]), int(places[-1]) + 1
     used, eligible = total[:, first:stop], eligible[first:stop]
@@ -227,7 +269,7 @@ class _Lag:
         z[:, row, block] = excess / scale
 
 
-def _eligible(
+def eligible_counts(
     counts: Sequence[npt.NDArray[np.integer]] | npt.NDArray[np.integer],
     n_frames: int,
     shown: Sequence[tuple[int, int]] | None,
@@ -235,8 +277,28 @@ def _eligible(
 ) -> tuple[Int64, Int64]:
     """Counts of eligible frames summed over presentations, and how often each frame is eligible.
 
-    How often is relative (divided by its greatest common divisor), so that whole presentations
-    weigh 1 each, however many there are.
+    A frame of a presentation is eligible if its whole window, all `lags` of it, was shown. How
+    often is relative (divided by its greatest common divisor), so that whole presentations weigh 1
+    each, however many there are.
+
+    Parameters
+    ----------
+    counts, shown
+        As of `spike_triggered_average`.
+    n_frames
+        Frames of the movie.
+    lags
+        Ascending, display frames.
+
+    Returns
+    -------
+    counts : int64 array, shape ``(unit, frame)``
+    times : int64 array, shape ``(frame,)``
+
+    Raises
+    ------
+    ParameterError
+        If counts, movie and what was shown do not fit, or no frame is eligible.
     """
     if len(counts) == 0:
         raise ParameterError("A spike-triggered average needs at least one presentation.")

@@ -70,3 +70,18 @@ def z_threshold(n_voxels: int, alpha: float = 0.01) -> float:
     from scipy.special import ndtri
 
     return float(-ndtri(alpha / (2 * max(1, n_voxels))))
+
+
+def p_bonferroni(z_peak: Float64, n_voxels: npt.ArrayLike) -> Float64:
+    """Probability, at most, that the peak of noise is as large; NaN where there is no peak.
+
+    Two-sided, Bonferroni over the voxels, as `z_threshold`.
+
+    Examples
+    --------
+    >>> p_bonferroni(np.array([-1.96, 0.1, np.nan]), 10).round(3)
+    array([0.5, 1. , nan])
+    """
+    from scipy.special import ndtr
+
+    return np.asarray(np.minimum(1.0, 2.0 * np.asarray(n_voxels) * ndtr(-np.abs(z_peak))))

@@ -17,6 +17,7 @@ from hdmea.steps.library import as_it_was_shown, stimulus_library
 from hdmea.steps.step import HARMLESS, Step, StepParameters, Task
 
 if TYPE_CHECKING:
+    from hdmea.kernels.sta import Presentations
     from hdmea.stimulus.movie import Movie
 
 
@@ -103,18 +104,13 @@ def _average(session: PipelineSession, parameters: ComputeStaParameters, movie: 
         )
     trains = spike_trains(session, "compute_sta")
     presentations = _presentations(session, movie, parameters)
-    if not presentations:
+    if not presentations.shown:
         return _only_cut(session, movie, parameters)
-    frame_times = session.values("stimulus/frame_times")
-    counts = []
-    for begin, start, stop in presentations:
-        recorded = trains.count_in_bins(frame_times[begin + start : begin + stop + 1])
-        counts.append(np.pad(recorded, ((0, 0), (start, movie.length_frames - stop))))
     result = spike_triggered_average(
-        counts,
+        presentations.counts(trains, session.values("stimulus/frame_times"), movie.length_frames),
         movie.frames(),
         parameters.cover_range,
-        shown=[(start, stop) for _, start, stop in presentations],
+        shown=presentations.shown,
         with_z=parameters.z,
         threads=parameters.threads,
         empty=session.allocate,
@@ -136,6 +132,10 @@ def _average(session: PipelineSession, parameters: ComputeStaParameters, movie: 
             "spikes left out because their window leaves the movie",
         ),
     }
+    for name, description in _PRESENTATION.items():
+        variables[f"{group}/{name}"] = Variable(
+            getattr(presentations, name), "frame", ("presentation",), description
+        )
     if result.z is not None:
         variables[f"{group}/z"] = Variable(
             result.z, "1", dims, "z score of the STA over stimulus refreshes, per pixel and lag"
@@ -143,23 +143,33 @@ def _average(session: PipelineSession, parameters: ComputeStaParameters, movie: 
     return variables
 
 
+_PRESENTATION = {
+    "begin_frame": "frame of the clock at which a presentation that contributes began",
+    "start_frame": "first frame of the movie that was recorded of it",
+    "stop_frame": "the one after its last recorded frame",
+}
+
+
 def _presentations(
     session: PipelineSession, movie: Movie, parameters: ComputeStaParameters
-) -> list[tuple[int, int, int]]:
-    """Display frame at which the movie begins, and the frames of it that were recorded, of each."""
+) -> Presentations:
+    """The presentations that contribute."""
+    from hdmea.kernels.sta import Presentations
+
     first, last = parameters.cover_range
     reach = max(0, -first) + max(0, last - 1)
     rows = np.flatnonzero(session.values("stimulus/sections/movie") == movie.name)
     begin, start, stop, complete = (
-        session.values(f"stimulus/sections/{name}")[rows].tolist()
+        session.values(f"stimulus/sections/{name}")[rows]
         for name in ("content_start_frame", "shown_start_frame", "shown_stop_frame", "complete")
     )
-    usable = [
-        (b, i, j)
-        for b, i, j, whole in zip(begin, start, stop, complete, strict=True)
-        if whole or (parameters.incomplete == "use" and j - i > reach)
-    ]
-    return usable[:1] if parameters.occurrences == "first" else usable
+    usable = complete == 1
+    if parameters.incomplete == "use":
+        usable |= stop - start > reach
+    chosen = np.flatnonzero(usable)
+    if parameters.occurrences == "first":
+        chosen = chosen[:1]
+    return Presentations(begin[chosen], start[chosen], stop[chosen])
 
 
 def _only_cut(
@@ -187,7 +197,7 @@ def _only_cut(
 
 COMPUTE_STA = Step(
     name="compute_sta",
-    version=2,
+    version=3,
     parameters=ComputeStaParameters,
     tasks=_tasks,
     needs=("load_recording", "add_section_time"),
@@ -196,7 +206,8 @@ COMPUTE_STA = Step(
     doc="""Average the noise movie before each unit's spikes.
 
 Stored are the raw mean (float32; exact for integer movies), the number of spikes used and left
-out, and a z score per pixel and lag over the movie's refreshes. Units without spikes have NaN.
+out, the presentations that they are from, and a z score per pixel and lag over the movie's
+refreshes. Units without spikes have NaN.
 """,
     example=""">>> session = PipelineSession.load("artifacts/rec.h5")
 >>> session = compute_sta(cover_range=(-30, 0), session=session)

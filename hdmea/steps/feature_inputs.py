@@ -9,6 +9,7 @@ import numpy as np
 from hdmea.arrays import Array
 from hdmea.features.declaration import Feature
 from hdmea.features.inputs import FeatureInputs, ShownMovie, Sta, Trials, Units
+from hdmea.kernels.sta import Presentations
 from hdmea.session import PipelineSession
 from hdmea.steps.inputs import spike_trains
 from hdmea.steps.library import as_it_was_shown, stimulus_library
@@ -53,6 +54,12 @@ def _stas(session: PipelineSession) -> dict[str, Sta]:
                 z=session[z].data if z in session else None,
                 lags=session.values(f"{group}/lags"),
                 n_spikes=session.values(f"{group}/n_spikes"),
+                presentations=Presentations(
+                    *(
+                        session.values(f"{group}/{name}_frame")
+                        for name in ("begin", "start", "stop")
+                    )
+                ),
             )
     return stas
 

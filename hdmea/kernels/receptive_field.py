@@ -1,0 +1,252 @@
+"""What spikes and a noise movie say of receptive fields: significance, map, temporal filter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hdmea.kernels.circular_shifts import (
+    Refreshes,
+    compare_with_shifts,
+    correlated,
+    refreshes,
+    shift_scores,
+)
+from hdmea.kernels.space_time import separate
+from hdmea.kernels.sta import (
+    Presentations,
+    eligible_counts,
+    refresh_starts,
+    spike_triggered_average,
+)
+from hdmea.kernels.sta_peak import p_bonferroni, sta_peaks
+from hdmea.kernels.temporal_filter import peaks, temporal_filters
+
+Array = npt.NDArray[Any]
+Float64 = npt.NDArray[np.float64]
+Int64 = npt.NDArray[np.int64]
+
+CONTROL_LAGS = 15
+"""Lags after the spike, from the hold on, at which there can be no response."""
+_PIXEL_BLOCK = 256
+
+
+@dataclass(frozen=True, eq=False)
+class Noise:
+    """A noise movie, and what was shown of it.
+
+    Parameters
+    ----------
+    frames
+        ``(frame, y, x)``.
+    presentations
+        Those that count.
+    lags
+        Of the averages: display frames relative to the spike's, ascending, consecutive.
+    """
+
+    frames: Array
+    presentations: Presentations
+    lags: Int64
+
+    @cached_property
+    def starts(self) -> Int64:
+        """Frames at which an image begins."""
+        return refresh_starts(self.frames)
+
+    @cached_property
+    def refreshes(self) -> Refreshes:
+        """How long images stay."""
+        return refreshes(self.starts, len(self.frames))
+
+    @cached_property
+    def images(self) -> Array:
+        """Image of each refresh of the grid, ``(refresh, pixel)``."""
+        return self.frames.reshape(len(self.frames), -1)[:: self.refreshes.grid_frames]
+
+    @cached_property
+    def correlated(self) -> bool:
+        """Whether successive images are, within the window of the averages."""
+        images = self.images
+        if not self.refreshes.regular:
+            images = self.frames.reshape(len(self.frames), -1)[self.starts]
+        return correlated(images, -(-self.lags.size // self.refreshes.hold_frames))
+
+    @cached_property
+    def times(self) -> Int64:
+        """How often each frame counts, ``(frame,)``."""
+        nobody = np.zeros((0, len(self.frames)), dtype=np.int64)
+        shown = self.presentations.shown
+        return eligible_counts([nobody] * len(shown), len(self.frames), shown, self.lags)[1]
+
+    @cached_property
+    def control_lags(self) -> Int64:
+        """Lags at which the image had not been shown when the spike was fired."""
+        first = self.refreshes.hold_frames
+        return np.arange(first, first + CONTROL_LAGS)
+
+    @cached_property
+    def has_control(self) -> bool:
+        """Whether a presentation is long enough for the control lags."""
+        return any(stop - start > self.control_lags[-1] for start, stop in self.presentations.shown)
+
+    @cached_property
+    def mean(self) -> Float64:
+        """What averages would be without any relation to the spikes, ``(lag, y, x)``."""
+        grid, n = self.refreshes.grid_frames, len(self.images)
+        used = np.flatnonzero(self.times)
+        weights = np.stack([
+            np.bincount((used + lag) // grid, weights=self.times[used], minlength=n)
+            for lag in self.lags.tolist()
+        ])  # fmt: skip
+        sums = [
+            weights @ self.images[:, i : i + _PIXEL_BLOCK].astype(np.float64)
+            for i in range(0, self.images.shape[1], _PIXEL_BLOCK)
+        ]
+        mean: Float64 = np.concatenate(sums, axis=1) / self.times.sum()
+        return mean.reshape(len(self.lags), *self.frames.shape[1:])
+
+    def seen_through(self, maps: Float64) -> Float64:
+        """Sum over each refresh's image, weighted by each map; ``(unit, refresh)``."""
+        flat = maps.reshape(len(maps), 1, -1)
+        light = np.zeros((len(maps), 1, len(self.images)))
+        middle = self.images.mean(axis=0, dtype=np.float64)
+        for i in range(0, flat.shape[2], _PIXEL_BLOCK):
+            block = slice(i, i + _PIXEL_BLOCK)
+            # A product for each unit by itself, so that a unit does not depend on the others.
+            light += flat[..., block] @ (self.images[:, block] - middle[block]).T
+        return light[:, 0]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FieldTests:
+    """Whether averages are more than chance, float64 columns ``(unit,)``.
+
+    Parameters
+    ----------
+    z_peak, peak_lag, peak_y, peak_x
+        The voxel of largest absolute z, and its indices.
+    p_bonferroni
+        Probability of such a peak by chance, over lags and pixels.
+    p_shift
+        The same by circular shifts.
+    z_peak_control, p_shift_control
+        The same of lags after the spike.
+    n_shifts
+        Shifts.
+    """
+
+    z_peak: Float64
+    peak_lag: Float64
+    peak_y: Float64
+    peak_x: Float64
+    p_bonferroni: Float64
+    p_shift: Float64
+    z_peak_control: Float64
+    p_shift_control: Float64
+    n_shifts: int
+
+
+def tested(
+    noise: Noise, counts: list[Int64], z: Array | None, min_shift_frames: float
+) -> FieldTests:
+    """Test the averages of some units.
+
+    Parameters
+    ----------
+    noise
+        The movie.
+    counts
+        Spikes in its frames, ``(unit, frame)`` for each presentation.
+    z
+        Scores of the averages, ``(unit, lag, y, x)``; None: they are computed.
+    min_shift_frames
+        Spikes are shifted by at least this.
+    """
+    shown = noise.presentations.shown
+
+    def scores(lags: Int64) -> Array:
+        cover = int(lags[0]), int(lags[-1]) + 1
+        found = spike_triggered_average(counts, noise.frames, cover, shown=shown).z
+        assert found is not None
+        return found
+
+    if z is None:
+        z = scores(noise.lags)
+    peak = sta_peaks(z)
+    control = np.full(len(z), np.nan)
+    if noise.has_control:
+        control = sta_peaks(scores(noise.control_lags)).z
+    total, times = eligible_counts(counts, len(noise.frames), shown, noise.lags)
+    # Whole numbers: spikes beyond the mean, times the frames that count.
+    excess = times.sum() * total - total.sum(axis=1, keepdims=True) * times
+    by_lag = shift_scores(excess.astype(np.float64), noise.frames, noise.refreshes.grid_frames)
+    causal = compare_with_shifts(by_lag, noise.lags, min_shift_frames)
+    acausal = compare_with_shifts(by_lag, noise.control_lags, min_shift_frames)
+    n_voxels = np.isfinite(z).sum(axis=(1, 2, 3))
+    return FieldTests(
+        z_peak=peak.z,
+        peak_lag=peak.lag,
+        peak_y=peak.y,
+        peak_x=peak.x,
+        p_bonferroni=p_bonferroni(peak.z, n_voxels),
+        p_shift=causal.p,
+        z_peak_control=control,
+        p_shift_control=acausal.p,
+        n_shifts=causal.n_shifts,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fields:
+    """Spatial maps and temporal filters, float64, a row per unit.
+
+    Parameters
+    ----------
+    spatial_map, temporal_course, separability, polarity
+        As of `SpaceTime`.
+    temporal_filter
+        ``(unit, lag)``, the largest weight is 1; NaN where the regression predicts nothing.
+    filter_lag, biphasic_index
+        Lag of its peak, and trough over peak.
+    filter_r2, filter_ridge
+        As of `TemporalFilters`.
+    """
+
+    spatial_map: Float64
+    temporal_course: Float64
+    separability: Float64
+    polarity: Float64
+    temporal_filter: Float64
+    filter_lag: Float64
+    biphasic_index: Float64
+    filter_r2: Float64
+    filter_ridge: Float64
+
+
+def fields(noise: Noise, counts: list[Int64], mean: Array) -> Fields:
+    """Separate averages, ``(unit, lag, y, x)``, and find the filter behind each map."""
+    space = separate(mean, noise.mean)
+    total, times = eligible_counts(counts, len(noise.frames), noise.presentations.shown, noise.lags)
+    light = noise.seen_through(space.spatial_map)
+    grid = noise.refreshes.grid_frames
+    filters = temporal_filters(total, times, light, noise.lags, grid)
+    filter_lag, biphasic_index = peaks(filters.weights, noise.lags)
+    largest = filters.weights.max(axis=1, initial=-np.inf)
+    predicts = (filters.r2 > 0) & (largest > 0)
+    weights = np.where(predicts[:, None], filters.weights / largest[:, None], np.nan)
+    return Fields(
+        spatial_map=space.spatial_map,
+        temporal_course=space.temporal_course,
+        separability=space.separability,
+        polarity=space.polarity,
+        temporal_filter=weights,
+        filter_lag=np.where(predicts, filter_lag, np.nan),
+        biphasic_index=np.where(predicts, biphasic_index, np.nan),
+        filter_r2=filters.r2,
+        filter_ridge=filters.ridge,
+    )

@@ -1,0 +1,232 @@
+"""A unit's temporal filter per display frame, from a stimulus whose images are held.
+
+The average before the spikes of a held image is the filter smeared by the hold. A regression of
+the spikes on the light knows that neighbouring frames had the same light, and undoes it, as far as
+the spikes tell: what they do not tell is left small (ridge), by how well spikes that the
+regression has not seen are predicted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Float64 = npt.NDArray[np.float64]
+Int64 = npt.NDArray[np.int64]
+
+RIDGES = 10.0 ** np.arange(-4, 2.25, 0.5)
+"""Penalties that are tried, relative to the mean square of the light."""
+N_FOLDS = 5
+"""Parts of the time that are predicted from the others."""
+_BLOCKS_PER_FOLD = 2
+_BLOCK_BYTES = 1 << 25
+_ROUNDING = 1e-12
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TemporalFilters:
+    """Filters of all units, float64; NaN for units whose spikes or light do not vary.
+
+    Parameters
+    ----------
+    weights
+        ``(unit, lag)``: spikes in a frame for a unit of light, at each lag.
+    ridge
+        The penalty that predicted best, of `RIDGES`, ``(unit,)``.
+    r2
+        Part of the variance of the spikes per frame that is predicted where the regression has not
+        seen them, ``(unit,)``; not above 0: there is nothing that the filter explains.
+    """
+
+    weights: Float64
+    ridge: Float64
+    r2: Float64
+
+
+def temporal_filters(
+    counts: Int64, times: Int64, light: Float64, lags: Int64, grid_frames: int
+) -> TemporalFilters:
+    """Regress spikes on the light that each unit saw, by display frames before the spikes.
+
+    ``c_n = n_n (a + sum_lag w_lag s_(n + lag))`` by least squares over the frames, each weighted
+    by ``n_n``, and ``ridge * T * sum_lag w_lag^2``, where T is the sum of squares of the light,
+    mean over the lags. The ridge is the one with the smallest error of prediction: the time is
+    cut into 10 blocks, every fifth is predicted from the others.
+
+    Parameters
+    ----------
+    counts
+        Spikes in each frame, ``(unit, frame)``, 0 where `times` is.
+    times
+        How often each frame was shown, ``(frame,)``; 0 for a frame whose window was not.
+    light
+        What each unit saw of each refresh, such as the movie through its spatial map,
+        ``(unit, refresh)``.
+    lags
+        Display frames relative to the spike's, ascending.
+    grid_frames
+        Display frames of a refresh.
+
+    Examples
+    --------
+    Images that stay two frames; a cell that fires for light of the frame before, not for others:
+
+    >>> rng = np.random.default_rng(1)
+    >>> light = rng.standard_normal((1, 2000))
+    >>> counts = rng.poisson(1 + 0.3 * np.clip(np.roll(np.repeat(light, 2, axis=1), 1), -3, 3))
+    >>> counts[:, :3] = 0
+    >>> times = np.r_[0, 0, 0, np.ones(3997, dtype=int)]
+    >>> found = temporal_filters(counts, times, light, np.array([-3, -2, -1, 0]), 2)
+    >>> found.weights.round(1) + 0
+    array([[0. , 0. , 0.3, 0. ]])
+    """
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # ships no types
+
+    n_units = len(counts)
+    weights = np.full((n_units, lags.size), np.nan)
+    ridge, r2 = np.full((2, n_units), np.nan)
+    with threadpool_limits(limits=1, user_api="blas"):
+        step = max(1, _BLOCK_BYTES // (8 * light.shape[1] * (lags.size // grid_frames + 3)))
+        for start in range(0, n_units, step):
+            rows = np.arange(start, min(start + step, n_units))
+            sums = _sums(counts[rows], times, light[rows], lags, grid_frames)
+            rows, sums = rows[sums.varying], sums.of(sums.varying)
+            if rows.size:
+                weights[rows], ridge[rows], r2[rows] = sums.best()
+    return TemporalFilters(weights, ridge, r2)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sums:
+    """Sums of squares and products over the frames of each fold, around the means of all frames.
+
+    Of light and light ``(fold, unit, lag, lag)``, light and spikes ``(fold, unit, lag)``, spikes
+    and spikes ``(fold, unit)``.
+    """
+
+    light: Float64
+    both: Float64
+    spikes: Float64
+
+    @property
+    def varying(self) -> npt.NDArray[np.bool_]:
+        """Units whose spikes and light differ from frame to frame."""
+        trace = self.light.sum(axis=0).trace(axis1=1, axis2=2)
+        return np.asarray((trace > 0) & (self.spikes.sum(axis=0) > 0))
+
+    def of(self, units: npt.NDArray[np.bool_]) -> _Sums:
+        """The sums of some of the units."""
+        return _Sums(self.light[:, units], self.both[:, units], self.spikes[:, units])
+
+    def best(self) -> tuple[Float64, Float64, Float64]:
+        """Weights, the ridge that predicts best, and the part of the variance it predicts."""
+        light, both = self.light.sum(axis=0), self.both.sum(axis=0)
+        scale = light.trace(axis1=1, axis2=2) / light.shape[-1]
+        penalties = scale[:, None] * RIDGES
+        error = np.zeros_like(penalties)
+        for fold in range(N_FOLDS):
+            power, vectors = np.linalg.eigh(light - self.light[fold])
+            seen = vectors.swapaxes(1, 2) @ (both - self.both[fold])[..., None]
+            weights = vectors @ (seen / (power[..., None] + penalties[:, None]))
+            error += self.spikes[fold][:, None]
+            error += np.einsum("ulr,ulr->ur", weights, self.light[fold] @ weights)
+            error -= 2 * np.einsum("ulr,ul->ur", weights, self.both[fold])
+        rows, chosen = np.arange(len(error)), error.argmin(axis=1)
+        added = penalties[rows, chosen, None, None] * np.eye(light.shape[-1])
+        found = np.linalg.solve(light + added, both[..., None])[..., 0]
+        r2 = 1 - error[rows, chosen] / self.spikes.sum(axis=0)
+        return found, RIDGES[chosen], r2
+
+
+def _sums(counts: Int64, times: Int64, light: Float64, lags: Int64, grid: int) -> _Sums:
+    n_units, n = light.shape
+    shown = np.zeros((n, grid))
+    shown.reshape(-1)[: times.size] = times
+    spikes = np.zeros((n_units, n, grid))
+    spikes.reshape(n_units, -1)[:, : times.size] = counts
+    n_columns = lags.size + 1
+    squares = np.zeros((N_FOLDS, n_units, n_columns, n_columns))
+    products = np.zeros((N_FOLDS, n_units, n_columns))
+    folds = np.arange(n) * (N_FOLDS * _BLOCKS_PER_FOLD) // n % N_FOLDS
+    for phase in range(grid):
+        # Frames at the same place in their refresh see the same refreshes at each lag, so
+        # sums are over refreshes, a few columns, of which lags take theirs.
+        after = (phase + lags) // grid
+        first, width = int(after[0]), int(after[-1] - after[0]) + 1
+        place = np.append(after - first, width)
+        columns = np.ones((n_units, n, width + 1))
+        for column in range(width):
+            columns[:, :, column] = np.roll(light, -(first + column), axis=1)
+        for fold in range(N_FOLDS):
+            mine = np.flatnonzero((folds == fold) & (shown[:, phase] > 0))
+            seen = columns[:, mine]
+            weighted = (seen * shown[mine, phase, None]).transpose(0, 2, 1)
+            squares[fold] += (weighted @ seen)[:, place[:, None], place]
+            products[fold] += np.einsum("uk,ukc->uc", spikes[:, mine, phase], seen)[:, place]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        power = np.where(shown > 0, spikes**2 / shown, 0.0).sum(axis=2)
+    of_fold = folds == np.arange(N_FOLDS)[:, None]
+    return _centred(squares, products, np.einsum("un,fn->fu", power, of_fold.astype(np.float64)))
+
+
+def _centred(squares: Float64, products: Float64, power: Float64) -> _Sums:
+    """Sums around the means; the last column of the products is that of ones."""
+    total, n = squares.sum(axis=0), squares[..., -1, -1]
+    mean = total[:, :-1, -1] / total[:, -1:, -1]
+    rate = products.sum(axis=0)[:, -1] / total[:, -1, -1]
+    sums = squares[..., :-1, -1]
+    crossed = mean[..., :, None] * sums[..., None, :]
+    of_light = squares[..., :-1, :-1] - crossed - crossed.swapaxes(-1, -2)
+    of_light += n[..., None, None] * mean[:, :, None] * mean[:, None, :]
+    of_both = products[..., :-1] - mean * products[..., -1:]
+    of_both -= rate[:, None] * (sums - n[..., None] * mean)
+    of_spikes = power - 2 * rate * products[..., -1] + n * rate**2
+    # What is the same in all frames differs from its mean by rounding only.
+    of_spikes = np.where(of_spikes > _ROUNDING * power, of_spikes, 0.0)
+    even = of_light.sum(axis=0).trace(axis1=1, axis2=2) <= _ROUNDING * (
+        total.trace(axis1=1, axis2=2) - total[:, -1, -1]
+    )
+    of_light[:, even] = 0.0
+    return _Sums(of_light, of_both, of_spikes)
+
+
+def peaks(weights: npt.NDArray[Any], lags: Int64) -> tuple[Float64, Float64]:
+    """Where filters are largest, and the ratio of their trough to it.
+
+    Parameters
+    ----------
+    weights
+        ``(unit, lag)``, positive at the peak.
+    lags
+        Ascending, consecutive.
+
+    Returns
+    -------
+    lag : float64 array, shape ``(unit,)``
+        Lag of the largest weight, between lags by the parabola through it and its neighbours.
+    ratio : float64 array, shape ``(unit,)``
+        ``-min / max`` of the weights, 0 without a negative one. Both are NaN where no weight is
+        positive.
+
+    Examples
+    --------
+    >>> lag, ratio = peaks(np.array([[0.0, -1.0, 0.0, 3.0, 4.0, 3.0, 0.0]]), np.arange(-7, 0))
+    >>> lag, ratio
+    (array([-3.]), array([0.25]))
+    """
+    values = np.asarray(weights, dtype=np.float64)
+    n_lags = values.shape[1]
+    known = np.isfinite(values).all(axis=1) & (values.max(axis=1, initial=-np.inf) > 0)
+    values = np.where(known[:, None], values, 0.0)
+    rows, place = np.arange(len(values)), values.argmax(axis=1)
+    before, at, after = (values[rows, np.clip(place + step, 0, n_lags - 1)] for step in (-1, 0, 1))
+    bend = 2 * at - before - after
+    inside = (place > 0) & (place < n_lags - 1) & (bend > 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        between = np.where(inside, 0.5 * (after - before) / bend, 0.0)
+        ratio = np.maximum(0.0, -values.min(axis=1, initial=0.0)) / at
+    lag = lags[place] + between
+    return np.where(known, lag, np.nan), np.where(known, ratio, np.nan)
