@@ -204,9 +204,9 @@ def permutation_test(
 
     label = np.asarray(labels, dtype=np.int16)
     theta = np.deg2rad(np.asarray(directions_deg, dtype=np.float64))
-    n_units, n_trials = counts.shape[:2]
-    n_labels, n_permutations = label.size, len(permuted)
-    flat = counts.reshape(n_units, -1).astype(np.float64)
+    n_units, n_trials, n_labels = counts.shape
+    n_permutations = len(permuted)
+    flat = counts.reshape(n_units, n_trials * n_labels).astype(np.float64)
     base = np.broadcast_to(np.asarray(spontaneous, dtype=np.float64), (n_units,))
     repeats = n_trials * np.bincount(label, minlength=theta.size).astype(np.float64)
     waves = np.stack(
@@ -218,7 +218,7 @@ def permutation_test(
     def indices(select: Float64, rows: slice) -> Float64:
         """DSI and OSI ``(2, unit, permutation)`` of a block of units with these labels."""
         sums = flat[rows] @ select
-        response = sums.reshape(len(sums), -1, theta.size) / repeats
+        response = sums.reshape(len(sums), select.shape[1] // theta.size, theta.size) / repeats
         response -= base[rows, None, None]
         np.maximum(response, 0, out=response)
         total, x1, y1, x2, y2 = np.moveaxis(response @ waves, -1, 0)
@@ -232,7 +232,7 @@ def permutation_test(
     with threadpool_limits(limits=1, user_api="blas"):
         true_labels = np.broadcast_to(label, (1, n_trials, n_labels))
         observed = indices(_selection(true_labels, theta.size), slice(0, n_units))
-        for first in range(0, n_permutations, per_block):
+        for first in range(0, n_permutations if n_units else 0, per_block):
             select = _selection(permuted[first : first + per_block], theta.size)
             for start in range(0, n_units, _UNITS):
                 rows = slice(start, start + _UNITS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from hdmea.kernels.psth import trial_counts
 from hdmea.kernels.spikes import SpikeTrains
 
 Float64 = npt.NDArray[np.float64]
@@ -60,8 +61,7 @@ def cross_validated_peaks(
     units
         Rows of the units to look at.
     start_s
-        Start of what is compared between trials, ``(trial, slot)``; it must not overlap. At
-        least two trials.
+        Start of what is compared between trials, ``(trial, slot)``; at least two trials.
     duration_s
         Its length, the same for all.
     bin_s, sigma_s
@@ -84,18 +84,11 @@ def cross_validated_peaks(
     from scipy.ndimage import gaussian_filter1d
 
     n_bins = max(1, int(duration_s / bin_s + 1e-6))
-    order = np.argsort(start_s, axis=None)
-    in_order = start_s.ravel()[order]
     peaks = np.empty((len(units), *start_s.shape))
     for row, unit in enumerate(units.tolist()):
         train = spikes.of(unit)
-        slot = np.searchsorted(in_order, train, side="right") - 1
-        inside = slot >= 0
-        train, slot = train[inside], slot[inside]
-        column = ((train - in_order[slot]) / bin_s).astype(np.int64)
-        inside = column < n_bins
-        cell = order[slot[inside]] * n_bins + column[inside]
-        counts = np.bincount(cell, minlength=start_s.size * n_bins)
+        one = SpikeTrains(train, np.array([train.size]))
+        (counts,) = trial_counts(one, start_s.ravel(), bin_s, n_bins)
         counts = counts.reshape(*start_s.shape, n_bins)
         others = (counts.sum(axis=0) - counts).astype(np.float64)
         smooth = gaussian_filter1d(others, sigma_s / bin_s, axis=-1, mode="reflect")

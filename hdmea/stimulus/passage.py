@@ -67,17 +67,17 @@ def edge_frames(
     (array([[ 2., nan]]), array([[ 5., nan]]))
     """
     places = np.asarray(pixels, dtype=np.int64).reshape(-1, 2)
-    x, y = places.T
+    flat = places[:, 1] * frames.shape[2] + places[:, 0]
     parts = np.asarray(segments, dtype=np.int64).reshape(-1, 2)
     brighter = np.full((len(parts), len(places)), np.nan)
     darker = np.full_like(brighter, np.nan)
     signed = np.int16 if frames.dtype == np.uint8 else np.float64
     for row, (first, stop) in enumerate(parts.tolist()):
-        segment = frames[first:stop]
-        if len(segment) < 2:
+        if stop - first < 2:
             continue
+        segment = frames[first:stop].reshape(stop - first, -1)
         for block in (slice(i, i + _PIXELS) for i in range(0, len(places), _PIXELS)):
-            change = np.diff(segment[:, y[block], x[block]].astype(signed), axis=0)
+            change = np.diff(segment.take(flat[block], axis=1).astype(signed), axis=0)
             up, down = change.argmax(axis=0), change.argmin(axis=0)
             passes = (change.max(axis=0) > 0) & (change.min(axis=0) < 0)
             brighter[row, block] = np.where(passes, first + 1.0 + up, np.nan)
