@@ -14,6 +14,7 @@ import pynapple as nap
 import quantities as pq
 import spikeinterface as si
 
+from hdmea.features.inputs import Trials
 from hdmea.kernels.spikes import SpikeTrains
 
 SAMPLING_HZ = 20_000
@@ -112,3 +113,21 @@ def population(seed: int, duration_s: float) -> Cells:
         np.zeros(0),
     ]
     return Cells(tuple(on_samples(train, duration_s) for train in times), duration_s)
+
+
+def repeated(
+    movie: str, kind: str, start_s: np.ndarray, length_s: float, events: dict[str, float]
+) -> Trials:
+    """Trials of one movie, and events at the same times from the start of each."""
+    n = start_s.size
+    at = np.array(list(events.values()), dtype=float)
+    return Trials(
+        movie=np.full(n, movie),
+        kind=np.full(n, kind),
+        number=np.arange(n),
+        start_s=start_s,
+        stop_s=start_s + length_s,
+        event_trial=np.repeat(np.arange(n), at.size),
+        event_name=np.tile(np.array(list(events), dtype=np.str_), n),
+        event_time_s=(start_s[:, None] + at).ravel(),
+    )

@@ -7,11 +7,11 @@ import pynapple as nap
 import pytest
 import quantities as pq
 from elephant.statistics import time_histogram
-from peers import SAMPLING_HZ, Cells, bursts, modulated, on_samples, poisson
+from peers import SAMPLING_HZ, Cells, bursts, modulated, on_samples, poisson, repeated
 from scipy.stats import binomtest, poisson_means_test
 from statsmodels.stats.rates import test_poisson_2indep as compare_rates
 
-from hdmea.features.inputs import FeatureInputs, Trials
+from hdmea.features.inputs import FeatureInputs
 from hdmea.features.on_off import OnOffParams, on_off
 
 ON_S, OFF_S, TRIAL_S = 1.0, 6.0, 10.0
@@ -45,14 +45,14 @@ def responding(starts_s: np.ndarray) -> Cells:
         after = since(edge_s)(times)
         return np.where(after > 0.05, np.exp(-(after - 0.05) / 0.2), 0)
 
-    def lit(times: np.ndarray) -> np.ndarray:
-        return (since(ON_S)(times) >= 0) & (since(OFF_S)(times) < 0)
+    def calm(times: np.ndarray) -> np.ndarray:
+        return np.where((since(ON_S)(times) % (OFF_S - ON_S)) < 0.6, 1, 15)
 
     trains = [
         modulated(rng, lambda t: 3 + 60 * transient(t, ON_S), 63, DURATION_S),
         modulated(rng, lambda t: 3 + 60 * transient(t, OFF_S), 63, DURATION_S),
         modulated(rng, lambda t: 30 * (transient(t, ON_S) + transient(t, OFF_S)), 60, DURATION_S),
-        modulated(rng, lambda t: np.where(lit(t), 2, 15), 15, DURATION_S),
+        modulated(rng, calm, 15, DURATION_S),
         poisson(rng, 8.0, DURATION_S),
         bursts(rng, DURATION_S),
         starts_s[:1] + 1.2,
@@ -63,17 +63,8 @@ def responding(starts_s: np.ndarray) -> Cells:
 
 @pytest.fixture(scope="module")
 def values(responding: Cells, starts_s: np.ndarray) -> dict[str, np.ndarray]:
-    n = starts_s.size
-    trials = Trials(
-        movie=np.full(n, "step"),
-        kind=np.full(n, "step"),
-        number=np.arange(n),
-        start_s=starts_s,
-        stop_s=starts_s + TRIAL_S,
-        event_trial=np.repeat(np.arange(n), 2),
-        event_name=np.tile(["light_on", "light_off"], n),
-        event_time_s=(starts_s[:, None] + [ON_S, OFF_S]).ravel(),
-    )
+    edges = {"light_on": ON_S, "light_off": OFF_S}
+    trials = repeated("step", "step", starts_s, TRIAL_S, edges)
     inputs = FeatureInputs(responding.hdmea, trials=trials)
     return on_off(inputs, OnOffParams(window_s=WINDOW_S, baseline_s=BASELINE_S)).values
 
@@ -152,6 +143,36 @@ def test_peak_latency_and_transience_are_those_of_elephants_histogram(
     assert n_seen >= 2
 
 
+def test_index_and_class_follow_from_pynapples_rates_and_scipys_p(
+    values: dict[str, np.ndarray], responding: Cells, starts_s: np.ndarray
+) -> None:
+    expected = []
+    for unit in range(len(responding.samples)):
+        at_edges, responds, falls = [], [], []
+        for edge_s in (ON_S, OFF_S):
+            at = starts_s + edge_s
+            windows = [(at, at + WINDOW_S), (at - BASELINE_S, at)]
+            train = responding.pynapple[unit]
+            k, m = (len(train.restrict(nap.IntervalSet(*window))) for window in windows)
+            change = (k / WINDOW_S - m / BASELINE_S) / N_TRIALS
+            tails = [
+                binomtest(k, k + m, SHARE, side).pvalue if k + m else 1
+                for side in ("less", "greater")
+            ]
+            significant = 2 * min(tails) < 0.01
+            responds.append(significant and change > 0 and k >= 5)
+            falls.append(significant and change < 0 and m >= 5)
+            at_edges.append(max(change, 0))
+        index = (at_edges[0] - at_edges[1]) / sum(at_edges) if any(responds) else np.nan
+        assert values["on_off_index"][unit] == pytest.approx(index, rel=1e-9, nan_ok=True)
+        if any(responds):
+            expected.append("on" if index > 0.33 else "off" if index < -0.33 else "on_off")
+        else:
+            expected.append("suppressed" if any(falls) else "none")
+    assert values["class"].tolist() == expected
+    assert set(expected) == {"on", "off", "on_off", "suppressed", "none"}
+
+
 # -- significance ----------------------------------------------------------------------------------
 
 PAIRS = [(k, m) for k in (0, 1, 2, 5, 12, 40, 150, 600) for m in (0, 1, 3, 9, 30, 80, 300, 1200)]
@@ -172,16 +193,8 @@ def found() -> list[tuple[int, int, float]]:
         drawn = [rng.choice(before, n_baseline, False), rng.choice(after, n_response, False)]
         trains.append(np.sort(np.concatenate(drawn)))
     cells = Cells(tuple(trains), 20.0)
-    trials = Trials(
-        movie=np.array(["step"]),
-        kind=np.array(["step"]),
-        number=np.array([0]),
-        start_s=np.array([5.0]),
-        stop_s=np.array([15.0]),
-        event_trial=np.array([0, 0]),
-        event_name=np.array(["light_on", "light_off"]),
-        event_time_s=np.array([6.0, 11.0]),
-    )
+    edges = {"light_on": 1.0, "light_off": 6.0}
+    trials = repeated("step", "step", np.array([5.0]), TRIAL_S, edges)
     result = on_off(FeatureInputs(cells.hdmea, trials=trials), OnOffParams())
     rows = counts_of(result.values, "on")
     assert [(k, m) for k, m, _ in rows] == PAIRS
