@@ -133,6 +133,20 @@ def test_units_that_are_not_included_count_only_by_their_absence() -> None:
     assert np.array_equal(q[included], q_values(alone, everybody(alone)))
 
 
+def test_of_what_is_found_the_promised_part_is_chance() -> None:
+    rng = np.random.default_rng(8)
+    n_populations, n_units, n_respond = 2000, 200, 30
+    p = rng.uniform(size=(n_populations, n_units))
+    p[:, :n_respond] = rng.beta(0.1, 8, size=(n_populations, n_respond))
+    for method, at_most in (("bh", 0.05), ("by", 0.05 / sum(1 / i for i in range(1, 201)))):
+        found = np.array([q_values(one, everybody(one), method) for one in p]) < 0.05
+        by_chance = found[:, n_respond:].sum(axis=1) / np.maximum(found.sum(axis=1), 1)
+        # exactly so for independent tests (Benjamini and Yekutieli 2001)
+        expected = at_most * (n_units - n_respond) / n_units
+        assert by_chance.mean() == pytest.approx(expected, abs=0.004)
+        assert found[:, :n_respond].mean() > 0.5
+
+
 @pytest.mark.parametrize("value", [-0.001, 1.001, float("inf")])
 def test_what_is_no_p_value_is_refused(value: float) -> None:
     p = np.array([0.5, value])
@@ -514,22 +528,22 @@ def test_a_change_redoes_only_the_q_values_that_depend_on_it(
     def scaled(*names: str) -> dict[str, Any]:
         return {"parameters": {name: {"scale": 0.002} for name in names}}
 
-    first = processed()
+    processed()
     processed(extract_features=scaled("plain"))
     assert computed == ["features.plain"]
-    processed(extract_features=scaled("plain", "tone"))
+    features = scaled("plain", "tone")
+    first = processed(extract_features=features)
     assert sorted(computed) == ["features.both", "features.tone", "q_values.tone"]
-    processed()
     rule = {"min_spikes": int(np.median(first.units["n_spikes"])) + 1}
-    curated = processed(curate_units=rule)
-    assert sorted(computed) == ["curate_units", "q_values.late", "q_values.tone"]
+    by = {"method": "by"}
+    curated = processed(extract_features=features, curate_units=rule, adjust_p_values=by)
+    of_q = ["q_values.late", "q_values.tone"]
+    assert sorted(computed) == ["adjust_p_values", "curate_units", *of_q]
     excluded = curated.units["included"] == 0
     assert 0 < excluded.sum() < 12
     table = curated.features["tone"]
     assert set(table["q_tone_reason"][excluded]) == {"not_included"}
     assert table["p_tone"].equals(first.features["tone"]["p_tone"])
-    processed(curate_units=rule, adjust_p_values={"method": "by"})
-    assert sorted(computed) == ["adjust_p_values", "q_values.late", "q_values.tone"]
 
 
 def test_q_values_follow_features_and_curation(loaded: Path) -> None:
