@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
+from temporal_trials import regular, trains, trials_with
 
 from hdmea.errors import MissingDataError, ParameterError, StimulusError, UnknownNameError
 from hdmea.features.declaration import FeatureResult, check
@@ -32,11 +33,6 @@ TRIAL = 25.0
 STARTS = 10.0 + TRIAL * np.arange(3)
 
 
-def trains(*units: npt.ArrayLike) -> SpikeTrains:
-    arrays = [np.sort(np.asarray(unit, dtype=float)) for unit in units]
-    return SpikeTrains(np.concatenate(arrays), np.cumsum([one.size for one in arrays]))
-
-
 def sines(
     starts: npt.ArrayLike = STARTS,
     frequencies: tuple[float, ...] = FREQUENCIES,
@@ -45,22 +41,12 @@ def sines(
     movie: str = "sines",
     kind: str = "freq_step",
 ) -> Trials:
-    starts = np.asarray(starts, dtype=float)
-    names, times = [], []
+    events: list[tuple[str, float]] = []
     for k, hz in enumerate(frequencies):
-        names += [f"segment_start:{hz:g}hz", "segment_stop"]
-        times += [BEFORE + k * (length + BREAK), BEFORE + k * (length + BREAK) + length]
-    n = starts.size
-    return Trials(
-        movie=np.full(n, movie),
-        kind=np.full(n, kind),
-        number=np.arange(n),
-        start_s=starts,
-        stop_s=starts + len(frequencies) * (length + BREAK),
-        event_trial=np.repeat(np.arange(n), len(names)),
-        event_name=np.tile(names, n),
-        event_time_s=(starts[:, None] + times).ravel(),
-    )
+        start = BEFORE + k * (length + BREAK)
+        events += [(f"segment_start:{hz:g}hz", start), ("segment_stop", start + length)]
+    total = len(frequencies) * (length + BREAK)
+    return trials_with(events, starts, total, movie=movie, kind=kind)
 
 
 def run(spikes: SpikeTrains, trials: Trials | None = None, **params: Any) -> FeatureResult:
@@ -73,16 +59,6 @@ def run(spikes: SpikeTrains, trials: Trials | None = None, **params: Any) -> Fea
 def in_segment(k: int, times: npt.ArrayLike, starts: Float64 = STARTS) -> Float64:
     """The same times, from the start of a segment, in every trial."""
     return (starts[:, None] + BEFORE + k * (LENGTH + BREAK) + np.asarray(times)).ravel()
-
-
-def regular(integral: Any, n: int) -> Float64:
-    """Times at which the integral of a rate passes 1/2, 3/2, ...: n in all, by bisection."""
-    low, high = np.zeros(n), np.full(n, LENGTH)
-    for _ in range(60):
-        middle = (low + high) / 2
-        early = integral(middle) < np.arange(n) + 0.5
-        low, high = np.where(early, middle, low), np.where(early, high, middle)
-    return (low + high) / 2
 
 
 def poisson(rate_hz: Any, highest_hz: float, rng: np.random.Generator) -> Float64:
@@ -144,7 +120,7 @@ def test_a_rate_that_is_known_exactly_is_found_exactly(k: int) -> None:
     # midpoint rule is exact for waves.
     n = 20_000
     scale = n / integral(np.array(LENGTH))
-    spikes = in_segment(k, regular(lambda t: scale * integral(t), n), STARTS[:1])
+    spikes = in_segment(k, regular(lambda t: scale * integral(t), n, LENGTH), STARTS[:1])
     values = run(trains(spikes), sines(STARTS[:1]), skip_cycles=0).values
     assert values["f0_hz"][0, k] / scale == pytest.approx(mean, rel=1e-9)
     assert values["f1_hz"][0, k] / scale == pytest.approx(first, rel=1e-9)

@@ -14,7 +14,6 @@ from hdmea.features.inputs import FeatureInputs, Trials
 from hdmea.features.played import trials_of
 from hdmea.features.temporal import (
     TUNING_OUTPUTS,
-    Spread,
     TemporalParams,
     segments_of,
     tuning,
@@ -24,8 +23,8 @@ from hdmea.kernels.harmonics import (
     CycleSums,
     components,
     cycle_sums,
+    dispersion_of,
     p_of_phase_locking,
-    residual_power,
     runs,
     variance_explained,
 )
@@ -34,7 +33,6 @@ from hdmea.stimulus.segments import START_EVENTS, ShownSegment
 Int64 = npt.NDArray[np.int64]
 
 KIND = "freq_step"
-_ROUNDING = 1e-6
 
 
 class FreqStepParams(TemporalParams):
@@ -83,8 +81,7 @@ def freq_step(inputs: FeatureInputs, params: FreqStepParams) -> FeatureResult:
         for one, part in zip(segments, parts, strict=True)
     ]
     frequency = np.array([one.segment.first_hz for one in segments])
-    spread = Spread(*np.sum([residual_power(one, pooled=True) for one in sums], axis=0))
-    dispersion = spread.dispersion()
+    dispersion = dispersion_of(sums, pooled=True)
 
     mean, first, second, p, n_spikes = (
         np.stack(columns, axis=1)
@@ -141,7 +138,7 @@ def _sines(trials: Trials, rows: Int64) -> list[ShownSegment]:
 
 def _whole_cycles(one: ShownSegment, skip: int, trials: Trials, rows: Int64) -> tuple[int, int]:
     """First of the cycles that count, and how many they are."""
-    whole = int(one.n_cycles + _ROUNDING)
+    whole = one.whole_cycles
     if whole == 0:
         movie = trials.movie[rows[0]]
         raise StimulusError(

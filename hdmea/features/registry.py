@@ -8,6 +8,7 @@ from hdmea import __version__
 from hdmea.errors import FeaturePackageError, ParameterError, UnknownNameError
 from hdmea.features import packages
 from hdmea.features.baseline import BASELINE
+from hdmea.features.chirp import CHIRP
 from hdmea.features.declaration import Feature
 from hdmea.features.freq_step import FREQ_STEP
 from hdmea.features.frif import FRIF
@@ -21,6 +22,7 @@ FEATURES: dict[str, Feature] = {
         FRIF,
         ON_OFF,
         GREEN_BLUE,
+        CHIRP,
         FREQ_STEP,
         BASELINE,
         UNIT_QUALITY,

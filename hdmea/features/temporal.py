@@ -1,8 +1,6 @@
-"""What features of temporal stimuli share: their segments, dispersion, and the tuning of a gain."""
+"""What features of temporal stimuli share: their segments, and the tuning of a gain."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -44,19 +42,6 @@ def segments_of(trials: Trials, rows: Int64) -> list[ShownSegment]:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """How much responses vary between trials, ``(unit,)``; see `residual_power`."""
-
-    found: Float64
-    expected: Float64
-
-    def dispersion(self) -> Float64:
-        """Their variance relative to that of Poisson spikes; NaN where it cannot be told."""
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return np.asarray(np.where(self.expected > 0, self.found / self.expected, np.nan))
-
-
 def tuning(
     frequency_hz: Float64, amplitude_hz: Float64, significant: Flags, responds: Flags
 ) -> FeatureResult:
@@ -76,7 +61,7 @@ def tuning(
     amplitude = np.zeros((n_units, axis.size))
     found = np.zeros((n_units, axis.size), dtype=bool)
     for k in range(axis.size):
-        amplitude[:, k] = amplitude_hz[:, which == k].mean(axis=1)
+        amplitude[:, k] = np.ascontiguousarray(amplitude_hz[:, which == k]).mean(axis=1)
         found[:, k] = significant[:, which == k].any(axis=1)
     tuned = responds & found.any(axis=1) & (not few)
     preferred, low, high = (np.full(n_units, np.nan) for _ in range(3))

@@ -6,7 +6,7 @@ limit of short bins, which are orthogonal over whole cycles; nothing is attenuat
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,8 @@ from hdmea.kernels.spikes import SpikeTrains
 Float64 = npt.NDArray[np.float64]
 Complex128 = npt.NDArray[np.complex128]
 Int64 = npt.NDArray[np.int64]
+
+_ROUNDING = 1e-9
 
 Position = Callable[[Int64, Float64], tuple[Float64, Float64]]
 """Cycles since a stimulus began, and cycles per second, of moments: of their trials and times."""
@@ -154,6 +156,54 @@ def components(sums: CycleSums, over: int | None = None) -> tuple[Float64, Compl
     return mean, np.asarray(2j * first), np.asarray(2 * np.abs(second))
 
 
+def power_above_noise(sums: CycleSums, over: int, dispersion: Float64) -> Float64:
+    """Square of the first harmonic in every run of cycles, less what its noise adds in the mean.
+
+    Parameters
+    ----------
+    sums
+        Of whole cycles.
+    over
+        Cycles of a run.
+    dispersion
+        Variance of the noise relative to that of Poisson spikes, ``(unit,)``; NaN counts as 1.
+
+    Returns
+    -------
+    ndarray
+        Hz^2, ``(unit, n_cycles - over + 1)``; below 0 where there is less than noise.
+    """
+    scale = (2 / (sums.n_trials * over)) ** 2
+    noise = runs(sums.weight_square, over) * np.where(np.isnan(dispersion), 1, dispersion)[:, None]
+    return np.asarray(scale * (np.abs(runs(sums.first, over)) ** 2 - noise))
+
+
+def mean_over_octaves(values: Float64, frequency_hz: Float64, octaves: float) -> Float64:
+    """Mean of the values at all frequencies that are at most half of so many octaves away.
+
+    Parameters
+    ----------
+    values
+        ``(unit, frequency)``.
+    frequency_hz
+        In any order.
+    octaves
+        Width; with 0 nothing changes.
+
+    Examples
+    --------
+    >>> mean_over_octaves(np.array([[1.0, 3.0, 8.0]]), np.array([1.0, 2.0, 8.0]), 2)
+    array([[2., 2., 8.]])
+    """
+    place = np.log2(frequency_hz)
+    means = np.empty(values.shape)
+    for k, here in enumerate(place):
+        near = np.abs(place - here) <= octaves / 2 + _ROUNDING
+        # One unit's values lie side by side, so that it does not matter how many units there are.
+        means[:, k] = np.ascontiguousarray(values[:, near]).mean(axis=1)
+    return means
+
+
 def runs(values: npt.NDArray[Any], over: int | None = None) -> npt.NDArray[Any]:
     """Sums over all cycles, or over every run of `over` cycles, along the last axis."""
     if over is None:
@@ -162,34 +212,45 @@ def runs(values: npt.NDArray[Any], over: int | None = None) -> npt.NDArray[Any]:
     return np.asarray(windows.sum(axis=-1))
 
 
-def residual_power(sums: CycleSums, *, pooled: bool) -> tuple[Float64, Float64]:
-    """How much the first harmonic varies between trials, and how much Poisson spikes would.
+def dispersion_of(stimuli: Sequence[CycleSums], *, pooled: bool) -> Float64:
+    """How much the first harmonic varies, relative to that of Poisson spikes, ``(unit,)``.
+
+    Squares of ``sum exp(-i phi)`` per trial and cycle, about its mean, summed over the stimuli and
+    divided by what independent spikes give; NaN where there are no spikes, or nothing to compare.
 
     Parameters
     ----------
-    sums
-        Of whole cycles.
+    stimuli
+        Of each, its whole cycles.
     pooled
-        Whether all cycles show the same, so that they are compared with each other, too; else
-        every cycle is compared between trials.
+        Whether all cycles of a stimulus show the same, so that they are compared with each other,
+        too; else every cycle is compared between trials.
 
-    Returns
-    -------
-    found, expected : ndarrays, shape ``(unit,)``
-        Sums of squares about the mean, of ``exp(-i phi)`` summed per trial and cycle.
+    Examples
+    --------
+    >>> def one_hz(trial, time_s):
+    ...     return time_s, np.ones(time_s.size)
+    >>> twice = SpikeTrains(np.array([0.0, 0.0, 1.5, 1.5]), np.array([4]))
+    >>> sums = cycle_sums(twice, np.array([0.0]), np.array([2.0]), one_hz, 0, 2)
+    >>> dispersion_of([sums], pooled=True)  # 2 and -2, where 4 spikes give 4 times 1 - 1/2
+    array([4.])
     """
-    first, power, square, n_spikes = sums.first, sums.trial_power, sums.weight_square, sums.n_spikes
-    n = sums.n_trials
-    if pooled:
-        n *= first.shape[1]
-        first, power, square, n_spikes = (
-            one.sum(axis=1, keepdims=True) for one in (first, power, square, n_spikes)
-        )
-    # Without the weights, so that slow and fast cycles count by their spikes.
+    found = np.zeros(stimuli[0].first.shape[0])
+    expected = np.zeros(found.size)
+    for sums in stimuli:
+        parts = (sums.first, sums.trial_power, sums.weight_square, sums.n_spikes)
+        n = sums.n_trials
+        if pooled:
+            n *= sums.first.shape[1]
+            parts = tuple(one.sum(axis=1, keepdims=True) for one in parts)
+        first, power, square, n_spikes = parts
+        # Without the weights, so that slow and fast cycles count by their spikes.
+        with np.errstate(invalid="ignore", divide="ignore"):
+            residual = (power - np.abs(first) ** 2 / n) * n_spikes / square
+        found += np.where(n_spikes > 0, np.maximum(residual, 0.0), 0.0).sum(axis=1)
+        expected += n_spikes.sum(axis=1) * (1 - 1 / n)
     with np.errstate(invalid="ignore", divide="ignore"):
-        residual = (power - np.abs(first) ** 2 / n) * n_spikes / square
-    found = np.where(n_spikes > 0, np.maximum(residual, 0.0), 0.0).sum(axis=1)
-    return found, n_spikes.sum(axis=1) * (1 - 1 / n)
+        return np.where(expected > 0, found / expected, np.nan)
 
 
 def p_of_phase_locking(
@@ -226,6 +287,20 @@ def p_of_phase_locking(
         root = np.sqrt(np.maximum((1 + 2 * n) ** 2 - 4 * n * z, 0.0))
         p = np.exp(-4 * n * z / (1 + 2 * n + root))
     return np.where(weight_square > 0, p, 1.0)
+
+
+def combined_p(p: Float64) -> Float64:
+    """p of all of several independent tests, along the last axis (Fisher's method).
+
+    Examples
+    --------
+    >>> combined_p(np.array([[0.1, 0.1], [0.01, 1.0], [1.0, 1.0]])).round(4)
+    array([0.0561, 0.0561, 1.    ])
+    """
+    from scipy.special import gammaincc
+
+    with np.errstate(divide="ignore"):
+        return np.asarray(gammaincc(p.shape[-1], -np.log(p).sum(axis=-1)))
 
 
 def variance_explained(bins: Int64) -> Float64:

@@ -39,6 +39,7 @@ STOP_EVENTS: dict[SegmentKind, str] = {
 WHOLE = 0.002
 """A segment holds a whole number of cycles if frequency x length is this near to it (relative)."""
 _SAME_LENGTH = 0.1
+_ROUNDING = 1e-6
 _NUMBER = r"(\d+(?:\.\d+)?)"
 _NAMES: dict[SegmentKind, re.Pattern[str]] = {
     "sine": re.compile(rf"segment_start:{_NUMBER}hz"),
@@ -84,6 +85,10 @@ class Segment:
         if self.logarithmic:
             return self.first_hz * (self.last_hz / self.first_hz) ** part
         return self.first_hz + (self.last_hz - self.first_hz) * part
+
+    def contrast(self, part: Float64) -> Float64:
+        """Contrast when this part of the segment is over, from 0 to 1."""
+        return self.first_contrast + (self.last_contrast - self.first_contrast) * part
 
     def cycles(self, part: Float64) -> Float64:
         """Which part of its cycles is over when this part of its time is.
@@ -146,6 +151,11 @@ class ShownSegment:
         cycles = self.segment.mean_hz * float(np.median(self.stop_s - self.start_s))
         whole = float(np.rint(cycles))
         return whole if whole and abs(cycles - whole) <= WHOLE * whole else cycles
+
+    @property
+    def whole_cycles(self) -> int:
+        """Whole cycles in it."""
+        return int(self.n_cycles + _ROUNDING)
 
     def clock(self) -> Callable[[Int64, Float64], tuple[Float64, Float64]]:
         """Where it is in its cycles: cycles since its start, and cycles per second.

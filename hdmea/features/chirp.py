@@ -1,0 +1,329 @@
+"""Responses to a chirp: a sine whose frequency sweeps, then one whose contrast rises."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from hdmea.errors import MissingDataError, ParameterError, StimulusError
+from hdmea.features.declaration import Feature, FeatureResult, Output, not_applicable, reasons_where
+from hdmea.features.inputs import FeatureInputs, Trials
+from hdmea.features.played import trials_of
+from hdmea.features.temporal import TUNING_OUTPUTS, TemporalParams, segments_of, tuning
+from hdmea.features.whole_trials import TRIAL_OUTPUTS, whole_trials
+from hdmea.kernels.harmonics import (
+    CycleSums,
+    combined_p,
+    components,
+    cycle_sums,
+    dispersion_of,
+    falls_to,
+    mean_over_octaves,
+    p_of_phase_locking,
+    power_above_noise,
+    runs,
+)
+from hdmea.kernels.spikes import SpikeTrains
+from hdmea.stimulus.segments import START_EVENTS, ShownSegment
+
+Float64 = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+Int64 = npt.NDArray[np.int64]
+
+KIND = "chirp"
+_HIGHEST = 4
+"""One in so many cycles of the ramp, those of the highest contrast, tell the response to it."""
+
+
+class ChirpParams(TemporalParams):
+    """Parameters of `chirp`."""
+
+    sweep_window_cycles: int = Field(
+        2, ge=1, description="Cycles of the sweep that one point of the gain curve is from."
+    )
+    sweep_smoothing_octaves: float = Field(
+        0.5, ge=0, le=10, description="Width of the mean that makes sweep_gain_hz of windows."
+    )
+    ramp_window_cycles: int = Field(
+        2, ge=1, description="Cycles of the ramp that are taken together for half_contrast."
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Cycles:
+    """Whole cycles of a sweep or a ramp, and what spikes say of them."""
+
+    shown: ShownSegment
+    sums: CycleSums
+
+    def part_at(self, cycles: npt.NDArray[Any]) -> Float64:
+        """Part of its time that is over after so many cycles."""
+        return self.shown.segment.part_at(cycles / self.shown.n_cycles)
+
+    def time_at(self, cycles: npt.NDArray[Any], trial_start_s: Float64) -> Float64:
+        """The same as the usual time from a trial's start, seconds."""
+        start, stop = (
+            float(np.median(one - trial_start_s)) for one in (self.shown.start_s, self.shown.stop_s)
+        )
+        return start + self.part_at(cycles) * (stop - start)
+
+
+def chirp(inputs: FeatureInputs, params: ChirpParams) -> FeatureResult:
+    """First harmonic against frequency in the sweep, and against contrast in the ramp.
+
+    Spikes are demodulated with the stimulus' own phase; means are over cycles, not over time, so
+    that an even rate has no harmonic in a sweep either. The sweep in windows of a few cycles, the
+    ramp cycle by cycle. p is that of the Rayleigh test, as in `freq_step`.
+
+    Raises
+    ------
+    ParameterError
+        If several chirps were played and none is chosen, the sweep has fewer cycles than its
+        window, or a bin of the PSTH is longer than a trial.
+    UnknownNameError
+        If chirps were played, but not the one that is chosen.
+    MissingDataError
+        If there are no trials.
+    StimulusError
+        If the trials' events do not make segments, there is neither sweep nor ramp, there are
+        several, or one without a whole cycle.
+    """
+    if inputs.trials is None:
+        raise MissingDataError("chirp needs trials; add_section_time brings them.")
+    trials, spikes = inputs.trials, inputs.spikes
+    rows = trials_of(trials, "chirp", KIND, params.stimulus)
+    if rows.size == 0:
+        return not_applicable(CHIRP, spikes.n_units)
+    starts, stops = trials.start_s[rows], trials.stop_s[rows]
+    sweep, ramp = _sweep_and_ramp(spikes, trials, rows)
+    dispersion = dispersion_of([one.sums for one in (sweep, ramp) if one], pooled=False)
+    values: dict[str, npt.NDArray[Any]] = {"dispersion": dispersion}
+    reasons = {
+        "dispersion": reasons_where(
+            {
+                "too_few_trials": np.full(spikes.n_units, rows.size < 2),
+                "too_few_spikes": np.isnan(dispersion),
+            }
+        )
+    }
+    for found in (
+        _gain(sweep, starts, dispersion, params)
+        if sweep
+        else _without(_SWEEP, "no_sweep", spikes.n_units),
+        _contrast(ramp, starts, dispersion, params)
+        if ramp
+        else _without(_RAMP, "no_ramp", spikes.n_units),
+        whole_trials("chirp", spikes, starts, stops, params),
+    ):
+        values |= found.values
+        reasons |= found.reasons
+    return FeatureResult(values, reasons)
+
+
+def _sweep_and_ramp(
+    spikes: SpikeTrains, trials: Trials, rows: Int64
+) -> tuple[_Cycles | None, _Cycles | None]:
+    """What the chirp has of the two, at least one."""
+    segments = segments_of(trials, rows)
+    wrong = ""
+    found: dict[str, _Cycles] = {}
+    for kind in ("sweep", "ramp"):
+        mine = [one for one in segments if one.segment.kind == kind]
+        if len(mine) > 1:
+            wrong = f"a trial has {len(mine)} {kind}s, and chirp can tell of one"
+        for one in mine:
+            if one.whole_cycles == 0:
+                wrong = f"its {kind} lasts less than a cycle"
+                continue
+            clock, n = one.clock(), one.whole_cycles
+            found[kind] = _Cycles(one, cycle_sums(spikes, one.start_s, one.stop_s, clock, 0, n))
+    if not found and not wrong:
+        wrong = f"no trial has an event {START_EVENTS['sweep']} or {START_EVENTS['ramp']}"
+    if wrong:
+        movie = trials.movie[rows[0]]
+        raise StimulusError(
+            f"movie {movie!r}: {wrong}. Correct the events of its trials (frames from the trial's "
+            f"start) in {movie}.yaml of the stimulus library."
+        )
+    return found.get("sweep"), found.get("ramp")
+
+
+def _gain(
+    sweep: _Cycles, trial_start_s: Float64, dispersion: Float64, params: ChirpParams
+) -> FeatureResult:
+    """The first harmonic in every window of the sweep, and its tuning."""
+    sums, over = sweep.sums, params.sweep_window_cycles
+    n_cycles = sums.n_spikes.shape[1]
+    if n_cycles < over:
+        raise ParameterError(
+            f"chirp: the sweep has {n_cycles} whole cycles, less than sweep_window_cycles {over}; "
+            "choose fewer."
+        )
+    mean, first, _ = components(sums, over)
+    p = p_of_phase_locking(
+        runs(sums.first, over),
+        runs(sums.weight, over),
+        runs(sums.weight_square, over),
+        dispersion[:, None],
+    )
+    significant = (p < params.alpha) & (runs(sums.n_spikes, over) >= params.min_spikes)
+    p_sweep = combined_p(p[:, ::over])
+    middle = np.arange(n_cycles - over + 1) + over / 2
+    frequency = sweep.shown.segment.frequency_hz(sweep.part_at(middle))
+    power = mean_over_octaves(
+        power_above_noise(sums, over, dispersion), frequency, params.sweep_smoothing_octaves
+    )
+    gain = np.sqrt(np.maximum(power, 0.0))
+    tuned = tuning(frequency, gain, significant, p_sweep < params.alpha)
+    values = {
+        "p_sweep": p_sweep,
+        "n_spikes_sweep": runs(sums.n_spikes),
+        "sweep_f0_hz": mean,
+        "sweep_f1_hz": np.abs(first),
+        "sweep_gain_hz": gain,
+        "sweep_phase_deg": np.where(significant, np.degrees(np.angle(first)), np.nan),
+        "p_sweep_f1": p,
+        "sweep_frequency_hz": frequency,
+        "sweep_time_s": sweep.time_at(middle, trial_start_s),
+    }
+    silent = reasons_where({"no_response": np.asarray((~significant).any(axis=1))})
+    return FeatureResult(values | tuned.values, {"sweep_phase_deg": silent} | tuned.reasons)
+
+
+def _contrast(
+    ramp: _Cycles, trial_start_s: Float64, dispersion: Float64, params: ChirpParams
+) -> FeatureResult:
+    """The first harmonic in every cycle of the ramp, and the contrast of half the largest."""
+    sums, segment = ramp.sums, ramp.shown.segment
+    middle = np.arange(sums.n_spikes.shape[1]) + 0.5
+    contrast = segment.contrast(ramp.part_at(middle))
+    mean, first, _ = components(sums, 1)
+    p = p_of_phase_locking(
+        runs(sums.first), runs(sums.weight), runs(sums.weight_square), dispersion
+    )
+    n_spikes = runs(sums.n_spikes)
+    silent = ~((p < params.alpha) & (n_spikes >= params.min_spikes))
+    half = _half_contrast(first, contrast, params.ramp_window_cycles)
+    half[silent] = np.nan
+    values = {
+        "p_ramp": p,
+        "half_contrast": half,
+        "n_spikes_ramp": n_spikes,
+        "ramp_f0_hz": mean,
+        "ramp_f1_hz": np.abs(first),
+        "ramp_contrast": contrast,
+        "ramp_time_s": ramp.time_at(middle, trial_start_s),
+    }
+    why = reasons_where({"no_response": silent, "not_reached": np.isnan(half)})
+    return FeatureResult(values, {"half_contrast": why})
+
+
+def _half_contrast(
+    first: npt.NDArray[np.complex128], contrast: Float64, over: int
+) -> npt.NDArray[np.float64]:
+    """Contrast at which the response is half of that to the highest contrasts."""
+    order = np.argsort(contrast)
+    first, contrast = first[:, order], contrast[order]
+    n_highest = max(1, contrast.size // _HIGHEST)
+    over = min(over, contrast.size)
+    # Means of the harmonic, not of its size, which noise makes larger.
+    level = np.abs(first[:, -n_highest:].mean(axis=1)) / 2
+    curve, at = np.abs(runs(first, over)) / over, runs(contrast, over) / over
+    return np.array(
+        [
+            falls_to(level[unit], at, curve[unit], at.size - 1, upwards=False)
+            for unit in range(len(first))
+        ]
+    )
+
+
+def _without(outputs: tuple[Output, ...], reason: str, n_units: int) -> FeatureResult:
+    """The outputs of a segment that the chirp does not have."""
+    nothing = not_applicable(CHIRP, n_units)
+    names = [output.name for output in outputs]
+    return FeatureResult(
+        {name: nothing.values[name] for name in names},
+        {name: np.full(n_units, reason) for name in names if name in nothing.reasons},
+    )
+
+
+_OF_WINDOW = ("unit", "sweep_window")
+_OF_CYCLE = ("unit", "ramp_cycle")
+_NO_SWEEP, _NO_RAMP = ("no_sweep",), ("no_ramp",)
+
+_SWEEP = (
+    *(replace(one, reasons=_NO_SWEEP + one.reasons) for one in TUNING_OUTPUTS),
+    Output(
+        "p_sweep",
+        "1",
+        "p of a response to the sweep: Fisher's combination of windows that do not overlap",
+        reasons=_NO_SWEEP,
+        is_p_value=True,
+    ),
+    Output("n_spikes_sweep", "1", "Spikes in the whole cycles of the sweep", dtype=np.int64),
+    Output("sweep_f0_hz", "Hz", "Mean rate in a window of the sweep", _OF_WINDOW),
+    Output("sweep_f1_hz", "Hz", "Amplitude of the first harmonic in a window", _OF_WINDOW),
+    Output(
+        "sweep_gain_hz",
+        "Hz",
+        "The same less noise, root of the mean power over neighbouring frequencies",
+        _OF_WINDOW,
+    ),
+    Output(
+        "sweep_phase_deg",
+        "deg",
+        "Phase of the first harmonic minus the stimulus'; negative is late",
+        _OF_WINDOW,
+        reasons=("no_response",),
+    ),
+    Output(
+        "p_sweep_f1", "1", "p of the first harmonic, Rayleigh test", _OF_WINDOW, is_p_value=True
+    ),
+    Output("sweep_frequency_hz", "Hz", "Frequency in the window's middle", ("sweep_window",)),
+    Output("sweep_time_s", "s", "Time of it, from the trial's start", ("sweep_window",)),
+)
+_RAMP = (
+    Output(
+        "p_ramp",
+        "1",
+        "p of the first harmonic over the whole ramp, Rayleigh test",
+        reasons=_NO_RAMP,
+        is_p_value=True,
+    ),
+    Output(
+        "half_contrast",
+        "1",
+        "Contrast at which the first harmonic is half of that to the highest contrasts",
+        reasons=(*_NO_RAMP, "no_response", "not_reached"),
+    ),
+    Output("n_spikes_ramp", "1", "Spikes in the whole cycles of the ramp", dtype=np.int64),
+    Output("ramp_f0_hz", "Hz", "Mean rate in a cycle of the ramp", _OF_CYCLE),
+    Output("ramp_f1_hz", "Hz", "Amplitude of the first harmonic in a cycle", _OF_CYCLE),
+    Output("ramp_contrast", "1", "Contrast in the cycle's middle", ("ramp_cycle",)),
+    Output("ramp_time_s", "s", "Time of it, from the trial's start", ("ramp_cycle",)),
+)
+
+CHIRP = Feature(
+    name="chirp",
+    version=1,
+    params=ChirpParams,
+    needs=frozenset({"spikes", "trials"}),
+    stimulus_kind=KIND,
+    outputs=(
+        *_SWEEP,
+        *_RAMP,
+        Output(
+            "dispersion",
+            "1",
+            "Variance of the first harmonic between trials, relative to Poisson spikes",
+            reasons=("too_few_trials", "too_few_spikes"),
+        ),
+        *TRIAL_OUTPUTS,
+    ),
+    compute=chirp,
+    description="Gain against frequency and against contrast, of a chirp.",
+)
