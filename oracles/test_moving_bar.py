@@ -1,0 +1,226 @@
+"""Tuning against astropy's circular moments and pynapple's responses, p against scipy's tests."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pynapple as nap
+import pytest
+from astropy.stats import circmoment
+from peers import SAMPLING_HZ, Cells, bursts, modulated, on_samples, poisson
+from scipy.stats import binomtest, directional_stats
+from scipy.stats import permutation_test as scipys_permutation_test
+from statsmodels.stats.rates import test_poisson_2indep as compare_rates
+
+from hdmea.features.bar_tuning import BarResponses, BarTrials
+from hdmea.features.bar_windows import ShownBars, Windows
+from hdmea.kernels.tuning import permutation_test, permuted_labels, tuning
+
+N_DIRECTIONS, N_TRIALS = 8, 4
+THETA_DEG = 360 / N_DIRECTIONS * np.arange(N_DIRECTIONS)
+SLOT_S, REST_S, WINDOW_S, DURATION_S = 3.0, 1.0, 0.9, 140.0
+# Half a sample off, so that no spike is on an edge.
+STARTS = (100_000.5 + 600_000 * np.arange(N_TRIALS)) / SAMPLING_HZ
+ONSETS = STARTS[:, None] + REST_S + SLOT_S * np.arange(N_DIRECTIONS)
+PASSAGE_S = 0.8 + 0.1 * np.arange(N_DIRECTIONS)  # when the bar is over the field, after its onset
+
+
+@pytest.fixture(scope="module")
+def tuned() -> Cells:
+    """Tuned to a direction, to an orientation, a little, not at all, not responding, odd ones."""
+    rng = np.random.default_rng(51)
+
+    def rate(gain):
+        def at(times: np.ndarray) -> np.ndarray:
+            total = np.full(times.shape, 3.0)
+            for slot, theta in enumerate(np.deg2rad(THETA_DEG)):
+                for onset in ONSETS[:, slot] + PASSAGE_S[slot]:
+                    total += gain(theta) * ((times >= onset) & (times < onset + WINDOW_S))
+            return total
+
+        return at
+
+    trains = [
+        modulated(rng, rate(lambda t: 35 * np.exp(2 * (np.cos(t - 1) - 1))), 40, DURATION_S),
+        modulated(rng, rate(lambda t: 30 * np.cos(t - 0.5) ** 4), 40, DURATION_S),
+        modulated(rng, rate(lambda t: 12 + 3 * np.cos(t - 4)), 40, DURATION_S),
+        modulated(rng, rate(lambda _: 20.0), 40, DURATION_S),
+        poisson(rng, 10.0, DURATION_S),
+        bursts(rng, DURATION_S),
+        ONSETS[0, :1] + 1.2,
+        np.zeros(0),
+    ]
+    return Cells(tuple(on_samples(train, DURATION_S) for train in trains), DURATION_S)
+
+
+@pytest.fixture(scope="module")
+def bars(tuned: Cells) -> BarTrials:
+    shown = ShownBars(
+        movie="bar",
+        start_s=STARTS,
+        stop_s=STARTS + REST_S + SLOT_S * N_DIRECTIONS,
+        onset_s=ONSETS,
+        until_s=ONSETS + SLOT_S,
+        directions_deg=THETA_DEG,
+        slot_direction=np.arange(N_DIRECTIONS),
+    )
+    return BarTrials(tuned.hdmea, shown, spontaneous_s=REST_S, n_permutations=4999, seed=0)
+
+
+@pytest.fixture(scope="module")
+def found(tuned: Cells, bars: BarTrials) -> BarResponses:
+    n_units = len(tuned.samples)
+    start = np.broadcast_to(ONSETS + PASSAGE_S, (n_units, *ONSETS.shape))
+    windows = Windows(start, np.full(n_units, WINDOW_S), {"no_field": np.zeros(n_units, bool)})
+    return bars.responses(windows, alpha=0.01, min_spikes=5)
+
+
+@pytest.fixture(scope="module")
+def rates(tuned: Cells):
+    """pynapple's mean rate in the windows of each direction, and at rest."""
+    epochs = {}
+    for slot, theta in enumerate(THETA_DEG):
+        start = ONSETS[:, slot] + PASSAGE_S[slot]
+        epochs[f"{theta:g}"] = nap.IntervalSet(start, start + WINDOW_S)
+    epochs["rest"] = nap.IntervalSet(STARTS, STARTS + REST_S)
+    return nap.compute_response_per_epoch(tuned.pynapple, epochs)
+
+
+def test_counts_are_pynapples_responses_to_the_directions(
+    found: BarResponses, bars: BarTrials, rates
+) -> None:
+    assert found.mean_count == pytest.approx(rates.values[:, :-1] * WINDOW_S, abs=1e-9)
+    assert bars.spontaneous_hz() == pytest.approx(rates.sel(epochs="rest").values, abs=1e-9)
+
+
+def test_indices_and_angles_are_astropys_circular_moments_of_pynapples_rates(
+    found: BarResponses, rates
+) -> None:
+    theta = np.deg2rad(THETA_DEG)
+    above = np.maximum(rates.values[:, :-1] - rates.values[:, -1:], 0)
+    defined = np.flatnonzero(~np.isnan(found.tuned.dsi))
+    assert {0, 1, 2, 3} <= set(defined.tolist())
+    assert not {4, 6, 7} & set(defined.tolist())
+    for unit in defined:
+        direction, dsi = circmoment(theta, p=1, weights=above[unit])
+        axis, osi = circmoment(theta, p=2, weights=above[unit])
+        assert found.tuned.dsi[unit] == pytest.approx(dsi, rel=1e-9)
+        assert found.tuned.osi[unit] == pytest.approx(osi, rel=1e-9)
+        assert found.tuned.direction_deg[unit] == pytest.approx(
+            np.rad2deg(direction) % 360, abs=1e-6
+        )
+        assert found.tuned.orientation_deg[unit] == pytest.approx(
+            np.rad2deg(axis) / 2 % 180, abs=1e-6
+        )
+        over_max = dsi * above[unit].sum() / above[unit].max()
+        assert found.tuned.over_max[unit] == pytest.approx(over_max, rel=1e-9)
+        _, raw = circmoment(theta, p=1, weights=rates.values[unit, :-1])
+        assert found.raw.dsi[unit] == pytest.approx(raw, rel=1e-9)
+
+
+def test_dsi_of_counts_is_the_length_of_scipys_mean_direction_of_the_spikes() -> None:
+    # Every spike points in the direction that was shown.
+    rng = np.random.default_rng(52)
+    counts = rng.poisson(rng.uniform(0, 20, (30, N_DIRECTIONS)))
+    mine = tuning(counts, THETA_DEG)
+    for unit, row in enumerate(counts):
+        angles = np.deg2rad(np.repeat(THETA_DEG, row))
+        mean = directional_stats(np.column_stack([np.cos(angles), np.sin(angles)]))
+        assert mine.dsi[unit] == pytest.approx(mean.mean_resultant_length, rel=1e-9)
+        x, y = mean.mean_direction
+        assert mine.direction_deg[unit] == pytest.approx(
+            np.rad2deg(np.arctan2(y, x)) % 360, abs=1e-6
+        )
+
+
+def test_p_of_a_response_is_scipys_and_statsmodels_exact_test_of_two_poisson_rates(
+    found: BarResponses, bars: BarTrials, tuned: Cells
+) -> None:
+    time_s, rest_s = N_TRIALS * WINDOW_S, N_TRIALS * REST_S
+    n_spikes = np.rint(found.mean_count * N_TRIALS).astype(int)
+    at_rest = np.rint(bars.spontaneous_hz() * rest_s).astype(int)
+    for unit in range(len(tuned.samples)):
+        m, by_scipy, by_statsmodels = int(at_rest[unit]), [], []
+        for k in n_spikes[unit].tolist():
+            if k + m == 0:
+                by_scipy.append(1.0)
+                by_statsmodels.append(1.0)
+                continue
+            share = time_s / (time_s + rest_s)
+            by_scipy.append(binomtest(k, k + m, share, alternative="greater").pvalue)
+            with np.errstate(divide="ignore"):
+                test = compare_rates(
+                    k, time_s, m, rest_s, method="exact-cond", alternative="larger"
+                )
+            by_statsmodels.append(float(test.pvalue))
+        for tails in (by_scipy, by_statsmodels):
+            expected = min(1.0, N_DIRECTIONS * min(tails))
+            assert found.p_response[unit] == pytest.approx(expected, rel=1e-9, abs=1e-300)
+
+
+# -- permutations ----------------------------------------------------------------------------------
+
+FOUR_DEG = np.array([0.0, 90.0, 180.0, 270.0])
+
+
+def index_of(harmonic: int, rest: float):
+    """DSI or OSI of samples of counts, one sample per direction, as scipy permutes them."""
+    waves = np.exp(1j * harmonic * np.deg2rad(FOUR_DEG))
+
+    def statistic(*samples: np.ndarray, axis: int = -1) -> np.ndarray:
+        above = np.maximum(np.stack([np.mean(one, axis=axis) for one in samples]) - rest, 0)
+        total = above.sum(axis=0)
+        length = np.abs(np.tensordot(waves, above, axes=1))
+        index = np.divide(length, total, out=np.zeros(np.shape(total)), where=total > 0)
+        return np.round(index, 9)  # equal tables must not differ by rounding
+
+    return statistic
+
+
+def test_p_of_all_permutations_is_scipys_exact_permutation_test() -> None:
+    # 3 trials of 4 directions can be relabelled in (4!)^3 = 13,824 ways: both go through all.
+    rng = np.random.default_rng(53)
+    mean = np.array([[9, 3, 1, 3], [6, 1, 6, 1], [3, 3, 3, 3], [0.3, 0.2, 0.5, 0.2], [4, 2, 2, 2]])
+    counts = rng.poisson(mean[:, None], (5, 3, 4))
+    rest = np.array([1.0, 0.5, 2.0, 0.0, 0.25])
+    orders = list(itertools.permutations(range(4)))
+    permuted = np.array(list(itertools.product(orders, repeat=3)), dtype=np.int16)
+    mine = permutation_test(counts, np.arange(4), FOUR_DEG, rest, permuted)
+    n = len(permuted)
+    assert n == 13_824
+    for unit, table in enumerate(counts):
+        for harmonic, p in ((1, mine.p_dsi[unit]), (2, mine.p_osi[unit])):
+            theirs = scipys_permutation_test(
+                tuple(table.T.astype(float)),
+                index_of(harmonic, rest[unit]),
+                permutation_type="samples",
+                vectorized=True,
+                n_resamples=np.inf,
+                alternative="greater",
+            )
+            # The permutation that changes nothing is among them; ours is counted once more.
+            assert p * (n + 1) - 1 == pytest.approx(theirs.pvalue * n, abs=1e-6)
+            if harmonic == 1:
+                null = theirs.null_distribution.mean()
+                assert mine.dsi_null[unit] == pytest.approx(null, abs=1e-8)
+
+
+def test_p_of_drawn_permutations_is_scipys_within_the_error_of_the_draws() -> None:
+    rng = np.random.default_rng(54)
+    counts = rng.poisson([4, 2, 2, 3], (6, 3, 4))
+    rest = np.full(6, 0.5)
+    n = 20_000
+    drawn = permuted_labels(np.arange(4), 3, n, seed=1)
+    mine = permutation_test(counts, np.arange(4), FOUR_DEG, rest, drawn)
+    for unit, table in enumerate(counts):
+        exact = scipys_permutation_test(
+            tuple(table.T.astype(float)),
+            index_of(1, 0.5),
+            permutation_type="samples",
+            vectorized=True,
+            n_resamples=np.inf,
+            alternative="greater",
+        ).pvalue
+        error = np.sqrt(exact * (1 - exact) / n) + 1 / n
+        assert mine.p_dsi[unit] == pytest.approx(exact, abs=5 * error)
