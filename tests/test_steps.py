@@ -93,7 +93,7 @@ MISTAKES: list[tuple[str, Call, dict[str, Any], type[HdmeaError], str]] = [
         extract_features,
         {"features": ["on_off"], "parameters": {"on_off": {"window": 1}}},
         ParameterError,
-        r"window: unknown, did you mean 'window_s'\? Known parameters: stimulus, window_s",
+        r"window: unknown, did you mean 'window_s'\? Known parameters: stimulus, .*window_s",
     ),
     (
         "sectioned",
