@@ -6,16 +6,19 @@ import csv
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from hdmea.pipeline import (
     PipelineSession,
     add_section_time,
     create_session,
+    extract_features,
     load_recording,
     section_spike_times,
 )
 from hdmea.simulate import Faults, make_playlist, simulate_recording, write_stimulus_library
+from hdmea.simulate.retina import FILTER_FRAMES
 
 MOVIES = {movie.name: movie for movie in make_playlist("brief")}
 
@@ -155,3 +158,34 @@ def test_spikes_of_every_trial_are_those_of_the_truth(recorded: Recorded) -> Non
         for train in trains
     ]
     np.testing.assert_array_equal(last - first, counts)
+
+
+def test_phases_of_responses_are_those_of_the_cells_filters(recorded: Recorded) -> None:
+    """Of ON and OFF cells, in the sines and in the sweep: latency and polarity in one."""
+    extract_features(features=["freq_step", "chirp"], session=recorded.session)
+    values = recorded.session.values
+    n_compared = 0
+    for path, frequency in (
+        ("freq_step/phase_deg", values("features/freq_step/frequency_hz")),
+        ("chirp/sweep_phase_deg", values("features/chirp/sweep_frequency_hz")),
+    ):
+        lag_s = (np.arange(FILTER_FRAMES) + 0.5) / 60  # and half a frame that an image is held
+        for row, found in zip(recorded.rows, values(f"features/{path}"), strict=True):
+            if int(row["n_spikes"]) == 0:
+                assert np.isnan(found).all()
+                continue
+            filter_ = truth_filter(float(row["peak_frames"]), float(row["trough"]))
+            gain = np.exp(-2j * np.pi * frequency[:, None] * lag_s) @ filter_
+            gain *= {"on": 1, "off": -1}[row["polarity"]]
+            known = np.isfinite(found) & (frequency >= 1.5) & (frequency <= 5)
+            apart = np.angle(gain[known] * np.exp(-1j * np.radians(found[known])), deg=True)
+            assert np.abs(np.median(apart)) < 15
+            assert np.abs(apart).max() < 40
+            n_compared += apart.size
+    assert n_compared > 20
+
+
+def truth_filter(peak_frames: float, trough: float) -> npt.NDArray[np.float64]:
+    time = np.arange(FILTER_FRAMES) / peak_frames
+    late = time / 1.9
+    return (time * np.exp(1 - time)) ** 5 - trough * (late * np.exp(1 - late)) ** 5

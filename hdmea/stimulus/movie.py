@@ -17,7 +17,7 @@ from numpy.lib.format import open_memmap
 from hdmea.errors import FileMissingError, StimulusError
 from hdmea.stimulus.folder import readable
 from hdmea.stimulus.sections import TrialRule
-from hdmea.stimulus.segments import START_EVENTS, pair_events
+from hdmea.stimulus.segments import START_EVENTS, SegmentKind, pair_events
 
 Kind = Literal["grey", "noise", "step", "green_blue", "freq_step", "moving_bar", "chirp", "unknown"]
 
@@ -26,8 +26,12 @@ _NUMBER = r"-?\d+(\.\d+)?"
 _ONCE: dict[Kind, tuple[str, ...]] = {
     "step": ("light_on", "light_off"),
     "green_blue": ("green_on", "green_off", "blue_on", "blue_off"),
-    "chirp": ("light_on", "light_off"),
 }
+_SEGMENTS: dict[Kind, tuple[SegmentKind, ...]] = {
+    "freq_step": ("sine",),
+    "chirp": ("sweep", "ramp"),
+}
+"""Kinds that need at least one of these segments."""
 _NAMED: dict[Kind, tuple[str, str]] = {
     "moving_bar": (rf"direction:{_NUMBER}", "direction:<degrees>"),
 }
@@ -178,8 +182,8 @@ def missing_events(kind: Kind, events: Sequence[TrialEvent]) -> str:
     if kind in _ONCE:
         lacking = [name for name in _ONCE[kind] if names.count(name) != 1]
         return f"{', '.join(lacking)} once in every trial" if lacking else ""
-    if kind == "freq_step":
-        return _missing_segments(events)
+    if kind in _SEGMENTS:
+        return _missing_segments(_SEGMENTS[kind], events)
     if kind not in _NAMED:
         return ""
     pattern, words = _NAMED[kind]
@@ -193,12 +197,14 @@ def missing_events(kind: Kind, events: Sequence[TrialEvent]) -> str:
     return ""
 
 
-def _missing_segments(events: Sequence[TrialEvent]) -> str:
+def _missing_segments(wanted: Sequence[SegmentKind], events: Sequence[TrialEvent]) -> str:
     try:
         segments = pair_events((event.name, event.frame) for event in events)
     except StimulusError as error:
         return str(error)
-    return "" if any(one.kind == "sine" for one, _, _ in segments) else START_EVENTS["sine"]
+    if any(one.kind in wanted for one, _, _ in segments):
+        return ""
+    return " or ".join(START_EVENTS[kind] for kind in wanted)
 
 
 def open_frames(path: Path) -> npt.NDArray[Any]:

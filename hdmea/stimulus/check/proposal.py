@@ -245,7 +245,8 @@ def _events(
             yield from _step(shown, stretches, remarks)
         case "chirp":
             yield from _step(shown, stretches[:1], remarks)
-            remarks += [_sweeps(shown, one) for one in stretches[1:]]
+            for one in stretches[1:]:
+                yield from _sweeps(shown, one, remarks)
         case "green_blue":
             yield from _colours(stretches, remarks)
         case "freq_step":
@@ -268,13 +269,23 @@ def _colours(stretches: Sequence[Stretch], remarks: list[str]) -> Iterator[tuple
         remarks.append(f"two flashes were expected in a trial, found {_changes(stretches)}")
 
 
-def _sweeps(shown: Shown, stretch: Stretch) -> str:
-    """Where sweep and contrast ramp lie, around the level with which a chirp's trial ends."""
+def _sweeps(shown: Shown, stretch: Stretch, remarks: list[str]) -> Iterator[tuple[str, int]]:
+    """Sweep and contrast ramp, around the level with which a chirp's trial ends."""
     light = shown.light[slice(*stretch)]
     around = level_at(light, False, shown.tolerance)
     found = [] if around is None else find_stretches(light, around, shown.tolerance, shown.gap)
-    frames = _changes([(stretch[0] + start, stretch[0] + stop) for start, stop in found])
-    return f"sweep and contrast ramp lie near frames {frames} of the movie; add their events"
+    for begin, end in found:
+        quarter = max(1, (end - begin) // 4)
+        sizes = [np.ptp(light[begin : begin + quarter]), np.ptp(light[end - quarter : end])]
+        # A sweep swings as far at its end as at its beginning.
+        is_ramp = min(sizes) < max(sizes) / 2
+        name, hz = ("ramp", FILL_IN) if is_ramp else ("sweep", f"{FILL_IN}-{FILL_IN}")
+        yield f"{name}_start:{hz}hz", stretch[0] + begin
+        yield f"{name}_stop", stretch[0] + end
+    if found:
+        remarks.append(f"frequencies of sweep and ramp are to be filled in where {FILL_IN} stands")
+    else:
+        remarks.append(f"no sweep and no ramp was found in frames {_changes([stretch])}; add them")
 
 
 def _step(
