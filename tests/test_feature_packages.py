@@ -115,6 +115,15 @@ def test_a_feature_of_a_package_is_known_and_hdmeas_own_stay_the_default(
         extract_features(features="toi", session=session)
 
 
+def test_a_package_that_is_installed_meanwhile_is_found(place: Place, tmp_path: Path) -> None:
+    place("toys", {"toy": "toy_module:TOY"}, toy_module=toy())
+    with pytest.raises(UnknownNameError):
+        get_feature("toy_two")
+    site = tmp_path / "site_toys_1.0"
+    write_installed(site, "more", {"toy_two": "toy_two:TOY"}, toy_two=toy("toy_two"))
+    assert get_feature("toy_two").name == "toy_two"
+
+
 def test_nothing_of_a_package_is_imported_until_its_feature_is_asked_for(
     place: Place, loaded: Path
 ) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from functools import cache
+from importlib import invalidate_caches
 from importlib.metadata import EntryPoint, entry_points
 
 from hdmea.errors import FeaturePackageError
@@ -20,6 +21,12 @@ GROUP = "hdmea.features"
 def offered() -> Mapping[str, tuple[EntryPoint, ...]]:
     """Entry points of all installed packages by name; two of a name are of two packages."""
     return _offered(tuple(sys.path))
+
+
+def look_again() -> None:
+    """Find also what was installed since the last look, as from a notebook."""
+    invalidate_caches()
+    _offered.cache_clear()
 
 
 @cache

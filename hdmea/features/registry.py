@@ -48,6 +48,8 @@ def get_feature(name: str) -> Feature:
     """
     if name in FEATURES:
         return FEATURES[name]
+    if name not in packages.offered():
+        packages.look_again()
     if name in packages.offered():
         return packages.load(packages.offered()[name])
     raise UnknownNameError(f"Feature {name!r} is not known; known: {'; '.join(_known())}.")
