@@ -158,6 +158,7 @@ def test_parts_follow_declared_needs() -> None:
         "features.frif": ("load_recording",),
         "features.on_off": ("load_recording", "sections"),
         "features.green_blue": ("load_recording", "sections"),
+        "features.dense_noise": ("load_recording", "sections", "sta"),
         "features.chirp": ("load_recording", "sections"),
         "features.freq_step": ("load_recording", "sections"),
         "features.baseline": ("load_recording", "sections"),

@@ -10,6 +10,7 @@ from hdmea.features import packages
 from hdmea.features.baseline import BASELINE
 from hdmea.features.chirp import CHIRP
 from hdmea.features.declaration import Feature
+from hdmea.features.dense_noise import DENSE_NOISE
 from hdmea.features.freq_step import FREQ_STEP
 from hdmea.features.frif import FRIF
 from hdmea.features.green_blue import GREEN_BLUE
@@ -22,6 +23,7 @@ FEATURES: dict[str, Feature] = {
         FRIF,
         ON_OFF,
         GREEN_BLUE,
+        DENSE_NOISE,
         CHIRP,
         FREQ_STEP,
         BASELINE,

@@ -112,7 +112,7 @@ class Noise:
 
     def seen_through(self, maps: Float64) -> Float64:
         """Sum over each refresh's image, weighted by each map; ``(unit, refresh)``."""
-        flat = maps.reshape(len(maps), 1, -1)
+        flat = maps.reshape(len(maps), 1, self.images.shape[1])
         light = np.zeros((len(maps), 1, len(self.images)))
         middle = self.images.mean(axis=0, dtype=np.float64)
         for i in range(0, flat.shape[2], _PIXEL_BLOCK):
