@@ -1,0 +1,268 @@
+"""Chirps: harmonics with scipy's chirp as the stimulus, astropy's moments and least squares."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import statsmodels.api as sm
+from astropy.stats import circmoment
+from peers import SAMPLING_HZ, Cells, bursts, modulated, on_samples, poisson, repeated
+from scipy.signal import chirp as scipys_chirp
+from scipy.stats import combine_pvalues
+
+from hdmea.features.chirp import ChirpParams, chirp
+from hdmea.features.inputs import FeatureInputs
+
+FIRST_HZ, LAST_HZ, SWEEP_S, OVER = 0.5, 8.0, 8.0, 2
+RAMP_HZ, RAMP_S = 2.0, 8.0
+SWEEP_AT, RAMP_AT = 2.0, 12.0
+TRIAL_S, N_TRIALS, DURATION_S = 22.0, 6, 150.0
+N_CYCLES = 34  # (0.5 + 8) / 2 * 8
+# Half a sample off, so that every spike is in the middle of a bin of one sample.
+STARTS = (200_000 + 450_000 * np.arange(N_TRIALS) - 0.5) / SAMPLING_HZ
+
+
+def frequency(since: np.ndarray) -> np.ndarray:
+    return FIRST_HZ + (LAST_HZ - FIRST_HZ) * since / SWEEP_S
+
+
+def light(since: np.ndarray, *, late_deg: float = 0.0) -> np.ndarray:
+    """The sweep as scipy makes it: a cosine, which 90 degrees late is a sine."""
+    return scipys_chirp(since, FIRST_HZ, SWEEP_S, LAST_HZ, phi=-late_deg)
+
+
+@pytest.fixture(scope="module")
+def following() -> Cells:
+    """Follows all, prefers slow sines, rectifies, spontaneous, bursting, few spikes, none."""
+    rng = np.random.default_rng(71)
+
+    def rate(gain, rest: float, delay_s: float):
+        def at(times: np.ndarray) -> np.ndarray:
+            trial = np.maximum(np.searchsorted(STARTS, times) - 1, 0)
+            since = times - STARTS[trial] - delay_s
+            total = np.full(times.shape, float(rest))
+            swept = since - SWEEP_AT
+            total += (
+                gain(frequency(swept))
+                * light(swept, late_deg=90)
+                * ((swept >= 0) & (swept < SWEEP_S))
+            )
+            ramped = since - RAMP_AT
+            wave = ramped / RAMP_S * np.sin(2 * np.pi * RAMP_HZ * ramped)
+            total += gain(RAMP_HZ) * wave * ((ramped >= 0) & (ramped < RAMP_S))
+            return np.maximum(total, 0)
+
+        return at
+
+    trains = [
+        modulated(rng, rate(lambda hz: 14 + 0 * hz, 15, 0.03), 30, DURATION_S),
+        modulated(rng, rate(lambda hz: 40 / (1 + hz**2), 15, 0.05), 60, DURATION_S),
+        modulated(rng, rate(lambda hz: 40 + 0 * hz, 2, 0.04), 45, DURATION_S),
+        poisson(rng, 15.0, DURATION_S),
+        bursts(rng, DURATION_S),
+        poisson(rng, 0.2, DURATION_S),
+        np.zeros(0),
+    ]
+    return Cells(tuple(on_samples(train, DURATION_S) for train in trains), DURATION_S)
+
+
+@pytest.fixture(scope="module")
+def values(following: Cells) -> dict[str, np.ndarray]:
+    events = {
+        f"sweep_start:{FIRST_HZ:g}-{LAST_HZ:g}hz": SWEEP_AT,
+        "sweep_stop": SWEEP_AT + SWEEP_S,
+        f"ramp_start:{RAMP_HZ:g}hz": RAMP_AT,
+        "ramp_stop": RAMP_AT + RAMP_S,
+    }
+    trials = repeated("chirp", "chirp", STARTS, TRIAL_S, events)
+    return chirp(
+        FeatureInputs(following.hdmea, trials=trials), ChirpParams(sweep_window_cycles=OVER)
+    ).values
+
+
+def since(cells: Cells, unit: int, start_s: float, length_s: float) -> list[np.ndarray]:
+    """Times from there in each trial."""
+    times = cells.times_s[unit]
+    begin = STARTS + start_s
+    inside = [slice(*np.searchsorted(times, (one, one + length_s))) for one in begin]
+    return [times[one] - first for one, first in zip(inside, begin, strict=True)]
+
+
+def cycle(swept: np.ndarray) -> np.ndarray:
+    """The integral of the frequency."""
+    return FIRST_HZ * swept + (LAST_HZ - FIRST_HZ) / (2 * SWEEP_S) * swept**2
+
+
+def test_the_sweep_is_demodulated_with_scipys_chirp(
+    values: dict[str, np.ndarray], following: Cells
+) -> None:
+    assert values["sweep_f1_hz"].shape[1] == N_CYCLES - OVER + 1
+    for unit in range(len(following.samples)):
+        times = np.concatenate(since(following, unit, SWEEP_AT, SWEEP_S))
+        hz, at = frequency(times), cycle(times)
+        waves = hz * (light(times) - 1j * light(times, late_deg=90))
+        for window in range(N_CYCLES - OVER + 1):
+            mine = (at >= window) & (at < window + OVER)
+            scale = 1 / (N_TRIALS * OVER)
+            first = 2j * scale * waves[mine].sum()
+            f0 = scale * hz[mine].sum()
+            assert values["sweep_f0_hz"][unit, window] == pytest.approx(f0, rel=1e-9)
+            assert values["sweep_f1_hz"][unit, window] == pytest.approx(
+                abs(first), rel=1e-8, abs=1e-9
+            )
+            phase = values["sweep_phase_deg"][unit, window]
+            if not np.isnan(phase):
+                assert np.exp(1j * np.radians(phase)) == pytest.approx(first / abs(first), abs=1e-8)
+    assert np.isfinite(values["sweep_phase_deg"][0]).sum() > 20
+
+
+def test_the_sweeps_harmonic_is_astropys_moment_of_phases_weighted_by_frequency(
+    values: dict[str, np.ndarray], following: Cells
+) -> None:
+    for unit in range(5):
+        times = np.concatenate(since(following, unit, SWEEP_AT, SWEEP_S))
+        hz, at = frequency(times), cycle(times)
+        for window in range(0, N_CYCLES - OVER + 1, 3):
+            mine = (at >= window) & (at < window + OVER)
+            if not mine.any():
+                continue
+            _, length = circmoment(2 * np.pi * at[mine], p=1, weights=hz[mine])
+            f0 = values["sweep_f0_hz"][unit, window]
+            found = values["sweep_f1_hz"][unit, window]
+            assert found == pytest.approx(2 * f0 * length, rel=1e-8, abs=1e-9)
+
+
+def test_the_sweeps_harmonic_is_weighted_least_squares_of_the_rate_in_short_bins(
+    values: dict[str, np.ndarray], following: Cells
+) -> None:
+    # Weighted by frequency, so that the early part of a cycle counts like the late one. Windows do
+    # not end with a bin of one sample: what that leaves is well below 1 %.
+    bins = (np.arange(round(SWEEP_S * SAMPLING_HZ)) + 0.5) / SAMPLING_HZ
+    at, hz = cycle(bins), frequency(bins)
+    for unit in (0, 1, 4):
+        times = np.concatenate(since(following, unit, SWEEP_AT, SWEEP_S))
+        places = np.floor(times * SAMPLING_HZ).astype(int)
+        rate = np.bincount(places, minlength=bins.size) * SAMPLING_HZ / N_TRIALS
+        for window in (0, 1, 7, 20, N_CYCLES - OVER):
+            mine = (at >= window) & (at < window + OVER)
+            waves = np.column_stack([np.sin(2 * np.pi * at[mine]), np.cos(2 * np.pi * at[mine])])
+            model = sm.WLS(rate[mine], sm.add_constant(waves), weights=hz[mine])
+            mean, sine, cosine = model.fit().params
+            assert values["sweep_f0_hz"][unit, window] == pytest.approx(mean, rel=2e-3)
+            found = values["sweep_f1_hz"][unit, window]
+            assert found == pytest.approx(np.hypot(sine, cosine), rel=2e-3, abs=2e-3 * mean)
+
+
+def test_an_even_rate_has_a_harmonic_only_if_the_mean_is_over_time() -> None:
+    # A spike a millisecond: an even rate.
+    every = np.arange(round((STARTS[0] + TRIAL_S) * SAMPLING_HZ))[::20]
+    cells = Cells((every,), 40.0)
+    events = {"sweep_start:0.5-8hz": SWEEP_AT, "sweep_stop": SWEEP_AT + SWEEP_S}
+    trials = repeated("chirp", "chirp", STARTS[:1], TRIAL_S, events)
+    values = chirp(FeatureInputs(cells.hdmea, trials=trials), ChirpParams()).values
+    assert values["sweep_f0_hz"][0] == pytest.approx(1000, rel=4e-3)
+    assert values["sweep_f1_hz"][0].max() < 0.01 * 1000
+    times = every / SAMPLING_HZ - STARTS[0] - SWEEP_AT
+    first_two = times[(times >= 0) & (cycle(np.maximum(times, 0)) < 2)]
+    over_time = 2 * abs(np.exp(2j * np.pi * cycle(first_two)).mean())
+    assert over_time == pytest.approx(0.23, abs=0.01)
+
+
+def zar(weights: np.ndarray, phases: np.ndarray, dispersion: float) -> float:
+    """Rayleigh's p as Zar (2010) has it, of n spikes that count as so many."""
+    if not weights.size:
+        return 1.0
+    n = weights.sum() ** 2 / (weights**2).sum() / max(dispersion, 1.0)
+    mean = abs((weights * np.exp(1j * phases)).sum()) / weights.sum()
+    return float(np.exp(np.sqrt(1 + 4 * n + 4 * (n**2 - (n * mean) ** 2)) - (1 + 2 * n)))
+
+
+def test_p_of_the_sweep_is_scipys_combination_of_rayleighs_p_of_separate_windows(
+    values: dict[str, np.ndarray], following: Cells
+) -> None:
+    for unit in range(len(following.samples)):
+        times = np.concatenate(since(following, unit, SWEEP_AT, SWEEP_S))
+        hz, at = frequency(times), cycle(times)
+        of_windows = []
+        dispersion = np.nan_to_num(values["dispersion"][unit], nan=1.0)
+        for window in range(N_CYCLES - OVER + 1):
+            mine = (at >= window) & (at < window + OVER)
+            p = zar(hz[mine], 2 * np.pi * at[mine], dispersion)
+            assert values["p_sweep_f1"][unit, window] == pytest.approx(p, rel=1e-6, abs=1e-300)
+            of_windows.append(p)
+        combined = combine_pvalues(of_windows[::OVER], method="fisher").pvalue
+        assert values["p_sweep"][unit] == pytest.approx(combined, rel=1e-6, abs=1e-300)
+
+
+def test_the_ramps_harmonics_are_astropys_moments_cycle_by_cycle(
+    values: dict[str, np.ndarray], following: Cells
+) -> None:
+    n_cycles = round(RAMP_HZ * RAMP_S)
+    assert values["ramp_f1_hz"].shape[1] == n_cycles
+    assert values["ramp_contrast"] == pytest.approx((np.arange(n_cycles) + 0.5) / n_cycles)
+    for unit in range(len(following.samples)):
+        times = np.concatenate(since(following, unit, RAMP_AT, RAMP_S))
+        at = RAMP_HZ * times
+        assert values["n_spikes_ramp"][unit] == times.size
+        dispersion = np.nan_to_num(values["dispersion"][unit], nan=1.0)
+        p = zar(np.ones(times.size), 2 * np.pi * at, dispersion)
+        assert values["p_ramp"][unit] == pytest.approx(p, rel=1e-6, abs=1e-300)
+        for one in range(n_cycles):
+            mine = (at >= one) & (at < one + 1)
+            f0 = RAMP_HZ * mine.sum() / N_TRIALS
+            length = circmoment(2 * np.pi * at[mine], p=1)[1] if mine.any() else 0.0
+            assert values["ramp_f0_hz"][unit, one] == pytest.approx(f0)
+            found = values["ramp_f1_hz"][unit, one]
+            assert found == pytest.approx(2 * f0 * length, rel=1e-8, abs=1e-9)
+
+
+def test_dispersion_is_that_of_plain_loops_over_cycles(
+    values: dict[str, np.ndarray], following: Cells
+) -> None:
+    for unit in range(len(following.samples)):
+        found = expected = 0.0
+        swept = since(following, unit, SWEEP_AT, SWEEP_S)
+        ramped = since(following, unit, RAMP_AT, RAMP_S)
+        parts = [
+            (N_CYCLES, [(cycle(one), frequency(one)) for one in swept]),
+            (
+                round(RAMP_HZ * RAMP_S),
+                [(RAMP_HZ * one, np.full(one.size, RAMP_HZ)) for one in ramped],
+            ),
+        ]
+        for n_cycles, trials in parts:
+            for one in range(n_cycles):
+                sums, squares, n_spikes = [], 0.0, 0
+                for at, hz in trials:
+                    mine = (at >= one) & (at < one + 1)
+                    sums.append((hz[mine] * np.exp(-2j * np.pi * at[mine])).sum())
+                    squares += (hz[mine] ** 2).sum()
+                    n_spikes += mine.sum()
+                if n_spikes:
+                    residual = np.sum(np.abs(np.array(sums) - np.mean(sums)) ** 2)
+                    found += residual * n_spikes / squares
+                    expected += n_spikes * (1 - 1 / N_TRIALS)
+        if not expected:
+            assert np.isnan(values["dispersion"][unit])
+            continue
+        assert values["dispersion"][unit] == pytest.approx(found / expected, rel=1e-8)
+
+
+def test_half_power_and_half_contrast_are_where_numpys_interpolation_says(
+    values: dict[str, np.ndarray],
+) -> None:
+    octaves = np.log2(values["sweep_frequency_hz"])
+    n_edges = 0
+    for unit in np.flatnonzero(~np.isnan(values["preferred_frequency_hz"])):
+        gain = values["sweep_gain_hz"][unit]
+        largest = np.interp(np.log2(values["preferred_frequency_hz"][unit]), octaves, gain)
+        for name in ("half_power_low_hz", "half_power_high_hz"):
+            edge = values[name][unit]
+            if not np.isnan(edge):
+                n_edges += 1
+                there = np.interp(np.log2(edge), octaves, gain)
+                assert there == pytest.approx(largest / np.sqrt(2), rel=1e-9)
+    assert n_edges >= 1
+    assert values["preferred_frequency_hz"][1] < 2
+    # The drive is contrast x sine: half of the response at half of that to the highest quarter.
+    assert values["half_contrast"][0] == pytest.approx(0.875 / 2, abs=0.12)
