@@ -168,7 +168,7 @@ def test_of_untuned_cells_as_many_are_significant_as_p_says(rate):
     test = permutation_test(
         counts, range(8), EIGHT, spontaneous, permuted_labels(range(8), 3, n_permutations, seed=11)
     )
-    for p in (test.p_dsi, test.p_osi):
+    for p in (test.p_dsi, test.p_osi, test.p_dsi_raw):
         for alpha in (0.05, 0.01):
             low, high = binom.interval(0.99, n, alpha)
             assert low <= np.count_nonzero(p <= alpha) <= high
@@ -184,7 +184,7 @@ def test_of_sparse_untuned_cells_never_more_are_significant():
     test = permutation_test(
         counts, range(8), EIGHT, np.full(len(counts), 0.05), permuted_labels(range(8), 3, 999, 2)
     )
-    for p in (test.p_dsi, test.p_osi):
+    for p in (test.p_dsi, test.p_osi, test.p_dsi_raw):
         for alpha in (0.05, 0.01):
             assert np.count_nonzero(p <= alpha) <= binom.ppf(0.995, len(counts), alpha)
 
@@ -209,6 +209,21 @@ def test_cells_tuned_like_von_mises_are_recovered():
     assert (test.dsi_null < 0.35).all()
 
 
+def test_tuning_beside_much_firing_at_rest_shows_in_the_raw_counts():
+    # Excited one way and suppressed the other by as much: little is above rest in the mean, and
+    # of permuted tables what is left above it points anywhere.
+    expected = 18.0 + 15 * np.cos(np.deg2rad(EIGHT))
+    counts = np.random.default_rng(9).poisson(expected, (40, 3, 1, 8))[:, :, 0]
+    labels = permuted_labels(range(8), 3, 999, 0)
+    test = permutation_test(counts, range(8), EIGHT, np.full(40, 18.0), labels)
+    assert (test.p_dsi_raw == 1 / 1000).all()
+    assert np.median(test.dsi_null) > 0.4
+    assert np.median(test.p_dsi) > 0.01
+    without = permutation_test(counts, range(8), EIGHT, np.zeros(40), labels)
+    np.testing.assert_array_equal(without.p_dsi, without.p_dsi_raw)
+    np.testing.assert_array_equal(without.p_dsi, test.p_dsi_raw)
+
+
 def test_a_unit_s_p_does_not_depend_on_who_is_tested_with_it():
     rng = np.random.default_rng(5)
     counts = rng.poisson(rng.uniform(0.2, 20, (150, 1, 1)), (150, 4, 8))
@@ -219,7 +234,7 @@ def test_a_unit_s_p_does_not_depend_on_who_is_tested_with_it():
     again = permutation_test(counts[order], range(8), EIGHT, base[order], labels)
     for rows in (slice(0, 1), slice(60, 70), slice(149, 150)):
         alone = permutation_test(counts[rows], range(8), EIGHT, base[rows], labels)
-        for name in ("p_dsi", "p_osi", "dsi_null"):
+        for name in ("p_dsi", "p_osi", "p_dsi_raw", "dsi_null"):
             np.testing.assert_array_equal(getattr(alone, name), getattr(everyone, name)[rows])
     np.testing.assert_array_equal(again.p_dsi, everyone.p_dsi[order])
     np.testing.assert_allclose(again.dsi_null, everyone.dsi_null[order], rtol=1e-12, atol=0)

@@ -165,4 +165,9 @@ class BarTrials:
             column[tested] = values
             return column
 
-        return PermutationTest(of_all(found.p_dsi), of_all(found.p_osi), of_all(found.dsi_null))
+        return PermutationTest(
+            p_dsi=of_all(found.p_dsi),
+            p_osi=of_all(found.p_osi),
+            p_dsi_raw=of_all(found.p_dsi_raw),
+            dsi_null=of_all(found.dsi_null),
+        )

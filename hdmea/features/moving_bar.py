@@ -137,6 +137,7 @@ def _add_indices(result: FeatureResult, found: BarResponses) -> None:
     _add(result, "osi", tuned.osi, no_index[ORIENTATION])
     _add(result, "p_dsi", found.test.p_dsi, no_test[DIRECTION])
     _add(result, "p_osi", found.test.p_osi, no_test[ORIENTATION])
+    _add(result, "p_dsi_raw", found.test.p_dsi_raw, no_test[DIRECTION])
     _add(result, "dsi_null", found.test.dsi_null, no_test[DIRECTION])
     direction = _no_angle(no_index[DIRECTION], tuned.direction_deg)
     orientation = _no_angle(no_index[ORIENTATION], tuned.orientation_deg)
@@ -260,6 +261,13 @@ MOVING_BAR = Feature(
             "p_osi",
             "1",
             "p of osi by permutation of the directions within trials",
+            reasons=(*_NO_WINDOW, *_NO_TEST),
+            is_p_value=True,
+        ),
+        Output(
+            "p_dsi_raw",
+            "1",
+            "p of dsi_raw by permutation; finds tuning of cells that fire much at rest",
             reasons=(*_NO_WINDOW, *_NO_TEST),
             is_p_value=True,
         ),

@@ -56,14 +56,16 @@ class PermutationTest:
 
     Parameters
     ----------
-    p_dsi, p_osi
-        ``(1 + #{permuted >= observed}) / (n_permutations + 1)``.
+    p_dsi, p_osi, p_dsi_raw
+        ``(1 + #{permuted >= observed}) / (n_permutations + 1)``, the last one of the DSI of
+        counts without subtraction.
     dsi_null
         Mean DSI of the permutations.
     """
 
     p_dsi: Float64
     p_osi: Float64
+    p_dsi_raw: Float64
     dsi_null: Float64
 
 
@@ -215,18 +217,23 @@ def permutation_test(
         axis=1,
     )
 
-    def indices(select: Float64, rows: slice) -> Float64:
-        """DSI and OSI ``(2, unit, permutation)`` of a block of units with these labels."""
-        sums = flat[rows] @ select
-        response = sums.reshape(len(sums), select.shape[1] // theta.size, theta.size) / repeats
-        response -= base[rows, None, None]
-        np.maximum(response, 0, out=response)
+    def lengths(response: Float64) -> Float64:
+        """DSI and OSI ``(2, unit, permutation)``; 0 where there is no response."""
         total, x1, y1, x2, y2 = np.moveaxis(response @ waves, -1, 0)
-        lengths = np.stack([np.hypot(x1, y1), np.hypot(x2, y2)])
-        ratios: Float64 = np.divide(lengths, total, out=np.zeros_like(lengths), where=total > 0)
+        sums = np.stack([np.hypot(x1, y1), np.hypot(x2, y2)])
+        ratios: Float64 = np.divide(sums, total, out=np.zeros_like(sums), where=total > 0)
         return ratios
 
-    at_least = np.zeros((2, n_units), dtype=np.int64)
+    def indices(select: Float64, rows: slice) -> Float64:
+        """DSI, OSI and DSI of raw counts of a block of units with these labels."""
+        sums = flat[rows] @ select
+        response = sums.reshape(len(sums), select.shape[1] // theta.size, theta.size) / repeats
+        raw = lengths(response)[:1]
+        response -= base[rows, None, None]
+        np.maximum(response, 0, out=response)
+        return np.concatenate([lengths(response), raw])
+
+    at_least = np.zeros((3, n_units), dtype=np.int64)
     null_sum = np.zeros(n_units)
     per_block = max(1, _TABLE_CELLS // max(1, n_trials * n_labels * theta.size))
     with threadpool_limits(limits=1, user_api="blas"):
@@ -240,7 +247,7 @@ def permutation_test(
                 at_least[:, rows] += (null >= observed[:, rows] - _NOTHING).sum(axis=2)
                 null_sum[rows] += null[0].sum(axis=1)
     p = (1 + at_least) / (n_permutations + 1)
-    return PermutationTest(p_dsi=p[0], p_osi=p[1], dsi_null=null_sum / n_permutations)
+    return PermutationTest(p[0], p[1], p[2], dsi_null=null_sum / n_permutations)
 
 
 def _selection(labels: npt.NDArray[np.integer], n_directions: int) -> Float64:
