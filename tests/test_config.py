@@ -159,6 +159,7 @@ def test_parts_follow_declared_needs() -> None:
         "features.on_off": ("load_recording", "sections"),
         "features.green_blue": ("load_recording", "sections"),
         "features.dense_noise": ("load_recording", "sections", "sta"),
+        "features.moving_bar": ("load_recording", "sections", "sta", "features.dense_noise"),
         "features.chirp": ("load_recording", "sections"),
         "features.freq_step": ("load_recording", "sections"),
         "features.baseline": ("load_recording", "sections"),

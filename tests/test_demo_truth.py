@@ -34,7 +34,7 @@ def analysed(tmp_path_factory: pytest.TempPathFactory) -> Analysed:
             "load_recording": {},
             "add_section_time": {"playlist_name": "short"},
             "section_spike_times": {},
-            "extract_features": {"features": ["frif", "on_off"]},
+            "extract_features": {"features": ["frif", "on_off", "dense_noise", "moving_bar"]},
             "compute_sta": {"cover_range": (-LAGS, 0)},
         },
         folder / "out.h5",
@@ -95,6 +95,24 @@ def test_the_stas_peak_lies_where_the_cells_field_is(analysed: Analysed) -> None
         errors.append(np.hypot(x - true_x, y - true_y))
     assert np.median(errors) < 0.3
     assert np.max(errors) < 1.0
+
+
+def test_direction_selective_cells_are_found_with_their_direction(analysed: Analysed) -> None:
+    bars = analysed.session.features["moving_bar"]
+    cells = [analysed.cells[unit] for unit in analysed.session.units.index]
+    selective = np.array([cell["direction_selective"] == "1" for cell in cells])
+    true = np.array([float(cell["preferred_direction_deg"] or "nan") for cell in cells])
+    assert selective.sum() == 12
+    assert (bars["window_source"] == "field").mean() > 0.9
+    error = (bars["preferred_direction_deg"] - true + 180) % 360 - 180
+    assert error[selective].abs().median() < 8
+    assert error[selective].abs().max() < 25
+    assert (bars["p_dsi_raw"][selective] < 0.01).all()
+    assert (bars["p_dsi"][selective] < 0.01).sum() >= 11
+    assert bars["dsi"][selective].min() > 0.3
+    assert bars["dsi"][~selective].max() < 0.2
+    for name in ("p_dsi", "p_dsi_raw"):
+        assert (bars[name][~selective] < 0.01).sum() <= 3
 
 
 def test_the_raw_sta_is_exact_bit_for_bit(analysed: Analysed) -> None:

@@ -14,6 +14,7 @@ from hdmea.features.dense_noise import DENSE_NOISE
 from hdmea.features.freq_step import FREQ_STEP
 from hdmea.features.frif import FRIF
 from hdmea.features.green_blue import GREEN_BLUE
+from hdmea.features.moving_bar import MOVING_BAR
 from hdmea.features.on_off import ON_OFF
 from hdmea.features.unit_quality import UNIT_QUALITY
 
@@ -24,6 +25,7 @@ FEATURES: dict[str, Feature] = {
         ON_OFF,
         GREEN_BLUE,
         DENSE_NOISE,
+        MOVING_BAR,
         CHIRP,
         FREQ_STEP,
         BASELINE,
