@@ -24,9 +24,11 @@ from hdmea.features.registry import FEATURES, get_feature, in_order
 from hdmea.pipeline import (
     PipelineSession,
     add_section_time,
+    adjust_p_values,
     compare,
     compute_sta,
     create_session,
+    curate_units,
     extract_features,
     load_recording,
     run_recording,
@@ -294,6 +296,31 @@ def test_results_of_a_package_that_is_gone_are_kept(
     add_section_time(playlist_name="tiny", session=session)
     assert session.pending == {}
     assert session.features["of_sta"]["scaled"].tolist() == values
+
+
+def test_its_p_values_have_q_values_and_keep_them_when_it_is_gone(
+    loaded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = toy().replace('"scaled"', '"p_few"').replace('scaled"),)', 'scaled", is_p_value=True),)')
+    text = text.replace("params.scale * counts", "1.0 / (1 + counts)")
+    session = PipelineSession.load(loaded)
+    with monkeypatch.context() as patch:
+        write_installed(tmp_path / "site", "toys", {"toy": "toy_module:TOY"}, toy_module=text)
+        patch.syspath_prepend(tmp_path / "site")
+        extract_features(features=["toy"], session=session)
+        curate_units(session=session)
+        adjust_p_values(session=session)
+    del sys.modules["toy_module"]
+    table = session.features["toy"]
+    assert (table["q_few"] >= table["p_few"]).all()
+    made = session.save(tmp_path / "rec.h5")
+    session = extract_features(features=["unit_quality"], session=PipelineSession.load(made))
+    assert session.features["toy"]["q_few"].tolist() == table["q_few"].tolist()
+    assert not any("q values" in warning for warning in session.warnings)
+    curate_units(min_spikes=1000, session=session)
+    assert "q_few" not in session.features["toy"]
+    assert any("toy has no q values: Feature 'toy' is" in warning for warning in session.warnings)
+    assert session.features["toy"]["p_few"].tolist() == table["p_few"].tolist()
 
 
 # -- the workflow's plan ---------------------------------------------------------------------------
