@@ -1,6 +1,7 @@
 """The figures of docs/definitions.md, drawn by the features themselves on simulated cells."""
 
 from figures.chirps import draw_chirp
+from figures.fields import draw_dense_noise
 from figures.light import draw_green_blue, draw_on_off
 from figures.sines import draw_freq_step
 from figures.spiking import draw_baseline, draw_frif, draw_unit_quality
@@ -9,6 +10,7 @@ FIGURES = {
     "frif": draw_frif,
     "on_off": draw_on_off,
     "green_blue": draw_green_blue,
+    "dense_noise": draw_dense_noise,
     "chirp": draw_chirp,
     "freq_step": draw_freq_step,
     "baseline": draw_baseline,

@@ -73,7 +73,10 @@ def path_of(name: str) -> Path:
 def save(figure: Figure, path: Path) -> None:
     """Write a picture that knows what it shows; the same figure gives the same file."""
     with rc_context(STYLE):
-        figure.savefig(path, dpi=DPI, metadata={"Software": None, _DIGEST: digest(figure)})
+        figure.savefig(
+            path, dpi=DPI, metadata={"Software": None, _DIGEST: digest(figure)},
+            pil_kwargs={"optimize": True},
+        )  # fmt: skip
 
 
 def saved_digest(path: Path) -> str:
