@@ -248,8 +248,35 @@ def test_dispersion_is_that_of_plain_loops_over_cycles(
         assert values["dispersion"][unit] == pytest.approx(found / expected, rel=1e-8)
 
 
+def test_the_gain_is_that_of_plain_loops_over_windows(
+    values: dict[str, np.ndarray], following: Cells
+) -> None:
+    n_windows = N_CYCLES - OVER + 1
+    # When half of a window's cycles are over: the root of the quadratic that `cycle` is.
+    middle = np.arange(n_windows) + OVER / 2
+    hz_at = [
+        np.roots([(LAST_HZ - FIRST_HZ) / (2 * SWEEP_S), FIRST_HZ, -one]).max() for one in middle
+    ]
+    place = np.log2(frequency(np.array(hz_at)))
+    assert np.log2(values["sweep_frequency_hz"]) == pytest.approx(place, abs=1e-9)
+    for unit in range(6):
+        times = np.concatenate(since(following, unit, SWEEP_AT, SWEEP_S))
+        hz, at = frequency(times), cycle(times)
+        dispersion = np.nan_to_num(values["dispersion"][unit], nan=1.0)
+        power = []
+        for window in range(n_windows):
+            mine = (at >= window) & (at < window + OVER)
+            noise = 4 * dispersion * (hz[mine] ** 2).sum() / (N_TRIALS * OVER) ** 2
+            power.append(values["sweep_f1_hz"][unit, window] ** 2 - noise)
+        for window in range(n_windows):
+            near = np.abs(place - place[window]) <= 0.25 + 1e-9
+            mean = np.mean(np.array(power)[near])
+            gain = values["sweep_gain_hz"][unit, window]
+            assert gain**2 == pytest.approx(max(mean, 0), rel=1e-6, abs=1e-9)
+
+
 def test_half_power_and_half_contrast_are_where_numpys_interpolation_says(
-    values: dict[str, np.ndarray],
+    values: dict[str, np.ndarray], following: Cells
 ) -> None:
     octaves = np.log2(values["sweep_frequency_hz"])
     n_edges = 0
@@ -266,3 +293,19 @@ def test_half_power_and_half_contrast_are_where_numpys_interpolation_says(
     assert values["preferred_frequency_hz"][1] < 2
     # The drive is contrast x sine: half of the response at half of that to the highest quarter.
     assert values["half_contrast"][0] == pytest.approx(0.875 / 2, abs=0.12)
+    contrast = values["ramp_contrast"]
+    n_halves = 0
+    for unit in np.flatnonzero(~np.isnan(values["half_contrast"])):
+        at = RAMP_HZ * np.concatenate(since(following, unit, RAMP_AT, RAMP_S))
+        harmonic = np.array([
+            2 * RAMP_HZ / N_TRIALS * np.exp(-2j * np.pi * at[(at >= one) & (at < one + 1)]).sum()
+            for one in range(contrast.size)
+        ])  # fmt: skip
+        level = abs(harmonic[-contrast.size // 4 :].mean()) / 2
+        curve = np.abs(harmonic[:-1] + harmonic[1:]) / 2
+        middles = (contrast[:-1] + contrast[1:]) / 2
+        half = np.interp(values["half_contrast"][unit], middles, curve)
+        assert half == pytest.approx(level, rel=1e-9)
+        assert (curve[middles > values["half_contrast"][unit]] > level).all()
+        n_halves += 1
+    assert n_halves >= 2

@@ -10,6 +10,7 @@ import statsmodels.api as sm
 from astropy.stats import circmoment, rayleightest
 from elephant.phase_analysis import mean_phase_vector
 from peers import SAMPLING_HZ, Cells, bursts, modulated, on_samples, poisson, repeated
+from statsmodels.stats.multitest import multipletests
 
 from hdmea.features.freq_step import FreqStepParams, freq_step
 from hdmea.features.inputs import FeatureInputs
@@ -222,3 +223,26 @@ def test_dispersion_is_that_of_plain_loops_over_cycles_and_trials(
             assert expected < 20
             continue
         assert values["dispersion"][unit] == pytest.approx(found / expected, rel=1e-8)
+
+
+def test_p_of_a_unit_is_statsmodels_bonferroni_correction(values: dict[str, np.ndarray]) -> None:
+    for p, best in zip(values["p_f1"], values["p_best"], strict=True):
+        corrected = multipletests(p, method="bonferroni")[1]
+        assert best == pytest.approx(corrected.min(), rel=1e-12)
+
+
+def test_half_power_is_where_numpys_interpolation_says(values: dict[str, np.ndarray]) -> None:
+    octaves = np.log2(FREQUENCIES)
+    n_edges = 0
+    for unit in np.flatnonzero(~np.isnan(values["preferred_frequency_hz"])):
+        f1 = values["f1_hz"][unit]
+        preferred = np.log2(values["preferred_frequency_hz"][unit])
+        level = np.interp(preferred, octaves, f1) / np.sqrt(2)
+        for name in ("half_power_low_hz", "half_power_high_hz"):
+            edge = np.log2(values[name][unit])
+            if not np.isnan(edge):
+                n_edges += 1
+                assert np.interp(edge, octaves, f1) == pytest.approx(level, rel=1e-9)
+                between = (octaves - preferred) * (octaves - edge) < 0
+                assert (f1[between] > level).all()
+    assert n_edges >= 1

@@ -148,8 +148,8 @@ def test_index_and_class_follow_from_pynapples_rates_and_scipys_p(
 ) -> None:
     expected = []
     for unit in range(len(responding.samples)):
-        at_edges, responds, falls = [], [], []
-        for edge_s in (ON_S, OFF_S):
+        at_edges, peaks, responds, falls = [], [], [], []
+        for edge, edge_s in (("on", ON_S), ("off", OFF_S)):
             at = starts_s + edge_s
             windows = [(at, at + WINDOW_S), (at - BASELINE_S, at)]
             train = responding.pynapple[unit]
@@ -163,8 +163,13 @@ def test_index_and_class_follow_from_pynapples_rates_and_scipys_p(
             responds.append(significant and change > 0 and k >= 5)
             falls.append(significant and change < 0 and m >= 5)
             at_edges.append(max(change, 0))
+            # The peaks themselves are compared with elephant's.
+            peak_hz = values[f"peak_rate_{edge}_hz"][unit]
+            peaks.append(max(peak_hz - m / BASELINE_S / N_TRIALS, 0))
         index = (at_edges[0] - at_edges[1]) / sum(at_edges) if any(responds) else np.nan
         assert values["on_off_index"][unit] == pytest.approx(index, rel=1e-9, nan_ok=True)
+        by_peaks = (peaks[0] - peaks[1]) / sum(peaks) if any(responds) else np.nan
+        assert values["on_off_index_peak"][unit] == pytest.approx(by_peaks, rel=1e-9, nan_ok=True)
         if any(responds):
             expected.append("on" if index > 0.33 else "off" if index < -0.33 else "on_off")
         else:

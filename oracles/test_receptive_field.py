@@ -14,6 +14,7 @@ from sklearn.decomposition import TruncatedSVD
 from sklearn.linear_model import Ridge
 
 from hdmea.kernels.circular_shifts import compare_with_shifts, shift_scores
+from hdmea.kernels.ellipse import Ellipses, mapped
 from hdmea.kernels.gaussian_fit import fit_gaussians
 from hdmea.kernels.pixel_gaussian import gaussian_map
 from hdmea.kernels.space_time import separate
@@ -124,6 +125,25 @@ def test_a_gaussian_in_the_middles_of_pixels_is_wider_by_the_width_of_a_pixel(si
     widened = np.sqrt(sigma**2 + 1 / 12)
     assert fitted.x_stddev.value == pytest.approx(widened, rel=2e-3)
     assert fit_gaussians(map_[None]).sigma_major[0] == pytest.approx(sigma, rel=1e-5)
+
+
+@pytest.mark.parametrize("angle_deg", [0.0, 25.0, 90.0, 140.0])
+def test_sizes_in_micrometres_are_those_of_points_of_the_gaussian_that_were_mapped(
+    angle_deg: float,
+) -> None:
+    rng = np.random.default_rng(66)
+    turned = np.deg2rad(33)
+    turn = np.array([[np.cos(turned), -np.sin(turned)], [np.sin(turned), np.cos(turned)]])
+    matrix = turn @ np.diag([12.0, -20.0])  # from pixels, y down, to the retina, y up
+    found = mapped(Ellipses(np.array([2.0]), np.array([0.7]), np.array([angle_deg])), matrix)
+    angle = np.deg2rad(angle_deg)
+    along, across = [np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]
+    points = rng.standard_normal((400_000, 2)) * [2.0, 0.7] @ np.array([along, across])
+    variances, axes = np.linalg.eigh(np.cov(matrix @ points.T))
+    assert found.sigma_minor[0] == pytest.approx(np.sqrt(variances[0]), rel=5e-3)
+    assert found.sigma_major[0] == pytest.approx(np.sqrt(variances[1]), rel=5e-3)
+    apart = found.angle_deg[0] - np.rad2deg(np.arctan2(axes[1, 1], axes[0, 1]))
+    assert (apart + 90) % 180 - 90 == pytest.approx(0, abs=0.5)
 
 
 # -- space and time --------------------------------------------------------------------------------
