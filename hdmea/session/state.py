@@ -284,8 +284,9 @@ class SessionState:
         self, name: str, parameters: Mapping[str, Any], waits_for: str = "its turn"
     ) -> None:
         """Remember that a feature is wanted, with its parameters, and what it waits for."""
+        before = self._requests.as_header()
         self._requests.add(name, parameters, waits_for)
-        self._unsaved = True
+        self._unsaved |= self._requests.as_header() != before
 
     def withdraw_feature(self, name: str) -> None:
         """Forget the request for a feature."""
