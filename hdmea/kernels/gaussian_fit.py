@@ -119,13 +119,17 @@ def fit_gaussians(maps: npt.NDArray[Any]) -> GaussianFits:
     >>> fit_gaussians(np.ones((1, 15, 15))).reason
     array(['map_constant'], dtype='<U23')
     """
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # ships no types
+
     n_units = len(maps)
     numbers = np.full((8, n_units), np.nan)
     converged = np.zeros(n_units, dtype=np.bool_)
     reason = np.zeros(n_units, dtype=f"<U{max(map(len, REASONS))}")
-    for unit in range(n_units):
-        found, converged[unit], reason[unit] = _fit(np.asarray(maps[unit], dtype=np.float64))
-        numbers[:, unit] = np.nan if reason[unit] else found
+    # The sums of a large map must not depend on the number of threads.
+    with threadpool_limits(limits=1, user_api="blas"):
+        for unit in range(n_units):
+            found, converged[unit], reason[unit] = _fit(np.asarray(maps[unit], dtype=np.float64))
+            numbers[:, unit] = np.nan if reason[unit] else found
     columns = dict(zip(GaussianFits.__slots__, numbers, strict=False))
     return GaussianFits(**columns, converged=converged, reason=reason)
 
