@@ -190,10 +190,14 @@ def test_p_of_all_permutations_is_scipys_exact_permutation_test() -> None:
     n = len(permuted)
     assert n == 13_824
     for unit, table in enumerate(counts):
-        for harmonic, p in ((1, mine.p_dsi[unit]), (2, mine.p_osi[unit])):
+        for harmonic, at_rest, p in (
+            (1, rest[unit], mine.p_dsi[unit]),
+            (2, rest[unit], mine.p_osi[unit]),
+            (1, 0.0, mine.p_dsi_raw[unit]),
+        ):
             theirs = scipys_permutation_test(
                 tuple(table.T.astype(float)),
-                index_of(harmonic, rest[unit]),
+                index_of(harmonic, at_rest),
                 permutation_type="samples",
                 vectorized=True,
                 n_resamples=np.inf,
@@ -201,7 +205,7 @@ def test_p_of_all_permutations_is_scipys_exact_permutation_test() -> None:
             )
             # The permutation that changes nothing is among them; ours is counted once more.
             assert p * (n + 1) - 1 == pytest.approx(theirs.pvalue * n, abs=1e-6)
-            if harmonic == 1:
+            if harmonic == 1 and at_rest == rest[unit]:
                 null = theirs.null_distribution.mean()
                 assert mine.dsi_null[unit] == pytest.approx(null, abs=1e-8)
 
