@@ -135,9 +135,9 @@ def test_events_that_cannot_be_measured_are_errors(events, error, message):
         run(trains([]), trials(STARTS, LENGTH, events, kind="green_blue"))
 
 
-def test_a_bin_longer_than_the_trial_and_missing_trials_are_errors():
-    with pytest.raises(ParameterError, match=r"green_blue: psth_bin_s is 12\.5"):
-        run(trains([]), psth_bin_s=12.5)
+def test_a_bin_longer_than_the_window_and_missing_trials_are_errors():
+    with pytest.raises(ParameterError, match=r"green_blue: psth_bin_s 0\.6 is longer"):
+        run(trains([]), psth_bin_s=0.6)
     with pytest.raises(MissingDataError, match="green_blue needs trials"):
         green_blue(FeatureInputs(trains([])), GreenBlueParams())
 

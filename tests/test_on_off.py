@@ -231,12 +231,6 @@ def test_steps_without_events_are_an_error_that_says_where_to_give_them():
         run(trains(ON_CELL), steps(STARTS, on=OFF, off=ON))
 
 
-def test_a_bin_longer_than_the_trial_is_an_error():
-    with pytest.raises(ParameterError, match=r"psth_bin_s is 10\.5.*10\.000 s"):
-        run(trains(ON_CELL), psth_bin_s=10.5)
-    assert run(trains(ON_CELL), psth_bin_s=10.0).values["psth_hz"].shape == (1, 1)
-
-
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -263,3 +257,23 @@ def test_it_follows_shifts_and_the_order_of_units(seed, shift):
     result = run(trains(*units), **bins)
     moved = run(trains(*[u + shift for u in units[::-1]]), steps(STARTS + shift), **bins)
     assert equal_results(result, moved, ON_OFF.outputs, slice(None, None, -1)) == []
+
+
+def test_bins_that_no_response_window_holds_are_refused():
+    with pytest.raises(ParameterError, match=r"psth_bin_s 0.6 is longer than window_s 0.5"):
+        run(trains(ON_CELL), psth_bin_s=0.6)
+
+
+def test_a_peak_lies_in_the_response_window_also_where_bins_do_not_fill_it():
+    # 0.5 s hold one bin of 0.3 s; the second one would reach to 0.6 s.
+    late = in_trials(*(ON + 0.5 + BURST / 2), *(ON + BURST))
+    values = run(trains(late), psth_bin_s=0.3).values
+    assert values["peak_rate_on_hz"] == pytest.approx([8 / 0.3])
+    assert values["latency_to_peak_on_ms"] == pytest.approx([150])
+
+
+def test_equal_counts_in_all_bins_have_no_quality_and_are_not_too_few():
+    clock = STARTS[0] + 0.005 + 0.01 * np.arange(3 * 1000)
+    result = run(trains(clock, []))
+    assert result.reasons["qi"].tolist() == ["no_variation", "too_few_spikes"]
+    assert result.reasons["qi_corrected"].tolist() == ["no_variation", "too_few_spikes"]

@@ -42,7 +42,7 @@ def green_blue(inputs: FeatureInputs, params: GreenBlueParams) -> FeatureResult:
     ------
     ParameterError
         If several movies of the kind were played and none is chosen, windows of different edges
-        overlap, or a bin of the PSTH is longer than a trial.
+        overlap, or a bin of the PSTH is longer than a trial or than `window_s`.
     UnknownNameError
         If movies of the kind were played, but not the one that is chosen.
     MissingDataError
@@ -91,7 +91,7 @@ def _edges(trials: Trials, rows: npt.NDArray[np.int64]) -> dict[str, npt.NDArray
 
 GREEN_BLUE = Feature(
     name="green_blue",
-    version=1,
+    version=2,
     params=GreenBlueParams,
     needs=frozenset({"spikes", "trials"}),
     stimulus_kind=KIND,

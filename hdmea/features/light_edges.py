@@ -17,7 +17,7 @@ from pydantic import Field
 
 from hdmea.errors import ParameterError, StimulusError
 from hdmea.features.declaration import FeatureResult, Output, reasons_where
-from hdmea.features.whole_trials import TrialParams
+from hdmea.features.whole_trials import TrialParams, whole_bins
 from hdmea.kernels.poisson import two_sided_p
 from hdmea.kernels.psth import psth_counts
 from hdmea.kernels.spikes import SpikeTrains
@@ -106,7 +106,7 @@ def edge_response(spikes: SpikeTrains, edge_s: Float64, params: EdgeParams) -> E
     p = two_sided_p(n_response, n_baseline, window / (window + baseline))
 
     bin_s = params.psth_bin_s
-    n_peak = max(1, round(window / bin_s))
+    n_peak = max(1, whole_bins(window, bin_s))
     after = [round(t / bin_s) for t in AFTER_PEAK_S]
     psth = psth_counts(spikes, edge_s, bin_s, n_peak + max(after[1], after[0] + 1))
     peak = psth[:, :n_peak].argmax(axis=1)
@@ -204,7 +204,8 @@ def contrast(one: Float64, other: Float64) -> Float64:
 def check_edges(feature: str, movie: str, edges: Mapping[str, Float64], params: EdgeParams) -> None:
     """Refuse edges in another order than given, and windows that see more than one edge.
 
-    Else an ON response would lower the OFF response.
+    Else an ON response would lower the OFF response. Nor may a bin be longer than the response
+    window: the peak would be of spikes beyond it.
 
     Parameters
     ----------
@@ -218,8 +219,14 @@ def check_edges(feature: str, movie: str, edges: Mapping[str, Float64], params: 
     StimulusError
         If an edge is not after the one before it.
     ParameterError
-        If two edges are too near for the windows.
+        If two edges are too near for the windows, or a bin of the PSTH is longer than a window.
     """
+    if not whole_bins(params.window_s, params.psth_bin_s):
+        raise ParameterError(
+            f"{feature}: psth_bin_s {params.psth_bin_s:g} is longer than window_s "
+            f"{params.window_s:g}, so that no bin lies in the response window; choose a shorter "
+            "one."
+        )
     names = list(edges)
     for before, after in itertools.pairwise(names):
         if not (edges[before] < edges[after]).all():

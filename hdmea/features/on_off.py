@@ -60,7 +60,7 @@ def on_off(inputs: FeatureInputs, params: OnOffParams) -> FeatureResult:
     ------
     ParameterError
         If several light steps were played and none is chosen, windows of different edges
-        overlap, or a bin of the PSTH is longer than a trial.
+        overlap, or a bin of the PSTH is longer than a trial or than `window_s`.
     UnknownNameError
         If light steps were played, but not the one that is chosen.
     MissingDataError
@@ -118,7 +118,7 @@ def _classify(
 
 ON_OFF = Feature(
     name="on_off",
-    version=2,
+    version=3,
     params=OnOffParams,
     needs=frozenset({"spikes", "trials"}),
     stimulus_kind=KIND,

@@ -33,6 +33,17 @@ class TrialParams(BaseModel):
     )
 
 
+def whole_bins(duration_s: float, bin_s: float) -> int:
+    """Bins that fit into a time, whatever the rounding.
+
+    Examples
+    --------
+    >>> whole_bins(0.5, 0.01), whole_bins(0.5, 0.3), whole_bins(0.5, 0.6)
+    (50, 1, 0)
+    """
+    return int(duration_s / bin_s + 1e-6)
+
+
 def whole_trials(
     feature: str, spikes: SpikeTrains, start_s: Float64, stop_s: Float64, params: TrialParams
 ) -> FeatureResult:
@@ -45,7 +56,7 @@ def whole_trials(
     """
     shortest = float(np.min(stop_s - start_s))
     bin_s = params.psth_bin_s
-    n_bins = int(shortest / bin_s + 1e-6)
+    n_bins = whole_bins(shortest, bin_s)
     if n_bins == 0:
         raise ParameterError(
             f"{feature}: psth_bin_s is {bin_s:g}, longer than a trial, which has {shortest:.3f} "
@@ -56,7 +67,13 @@ def whole_trials(
     few_trials = np.full(spikes.n_units, n_trials < 2)
     undefined = few_trials | np.isnan(trials.quality)
     qi = np.where(undefined, np.nan, trials.quality)
-    why = reasons_where({"too_few_trials": few_trials, "too_few_spikes": undefined})
+    why = reasons_where(
+        {
+            "too_few_trials": few_trials,
+            "too_few_spikes": trials.counts.sum(axis=1) == 0,
+            "no_variation": undefined,
+        }
+    )
     psth = np.empty(trials.counts.shape, dtype=np.float32)
     np.divide(trials.counts, n_trials * bin_s, out=psth, dtype=np.float64, casting="same_kind")
     values: dict[str, npt.NDArray[Any]] = {
@@ -69,18 +86,20 @@ def whole_trials(
     return FeatureResult(values, {"qi": why, "qi_corrected": why.copy()})
 
 
+_NO_QI = ("too_few_trials", "too_few_spikes", "no_variation")
+
 TRIAL_OUTPUTS = (
     Output(
         "qi",
         "1",
         "Response quality index (Baden et al. 2016) of whole trials; noise floor 1/n_trials",
-        reasons=("too_few_trials", "too_few_spikes"),
+        reasons=_NO_QI,
     ),
     Output(
         "qi_corrected",
         "1",
         "(qi - 1/n_trials) / (1 - 1/n_trials): 0 for noise",
-        reasons=("too_few_trials", "too_few_spikes"),
+        reasons=_NO_QI,
     ),
     Output("n_trials", "1", "Trials of all presentations", dtype=np.int64),
     Output(

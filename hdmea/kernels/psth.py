@@ -26,7 +26,8 @@ class TrialResponses:
     counts
         Spikes summed over the trials, int64, ``(unit, bin)``.
     quality
-        Response quality index of each unit, ``(unit,)``; NaN for units without spikes.
+        Response quality index of each unit, ``(unit,)``; NaN for units without spikes, and for
+        those with equal counts in all bins of every trial.
     """
 
     counts: Int64
@@ -127,6 +128,9 @@ def trial_responses(
     quality = np.full(spikes.n_units, np.nan)
     for unit, binned in enumerate(trial_counts(spikes, starts, bin_s, n_bins)):
         counts[unit] = binned.sum(axis=0)
+        # Rounding would give equal counts a variance.
+        if (binned == binned[:, :1]).all():
+            continue
         # QI is a ratio: counts serve as well as rates.
         smooth = gaussian_filter1d(binned.astype(np.float64), sigma_s / bin_s, mode="reflect")
         variance = smooth.var(axis=1).mean()
