@@ -425,6 +425,15 @@ def test_two_noise_movies_in_one_session_have_an_sta_each(sectioned: PipelineSes
     assert sectioned.sta_z(unit).shape == (4, 15, 15)  # the only z there is
 
 
+def test_a_movie_whose_images_are_correlated_has_an_sta_and_no_z(
+    sectioned: PipelineSession,
+) -> None:
+    compute_sta(stimulus="tiny_moving_bar_d8_1x", cover_range=(-6, 0), session=sectioned)
+    assert "images of tiny_moving_bar_d8_1x are correlated" in sectioned.warnings[-1]
+    assert "sta/tiny_moving_bar_d8_1x/sta" in sectioned
+    assert "sta/tiny_moving_bar_d8_1x/z" not in sectioned
+
+
 HELP = {
     load_recording: {
         "cmcr_path": "str or Path, optional",

@@ -106,12 +106,13 @@ def _average(session: PipelineSession, parameters: ComputeStaParameters, movie: 
     presentations = _presentations(session, movie, parameters)
     if not presentations.shown:
         return _only_cut(session, movie, parameters)
+    with_z = parameters.z and not _correlated(session, movie, presentations, parameters)
     result = spike_triggered_average(
         presentations.counts(trains, session.values("stimulus/frame_times"), movie.length_frames),
         movie.frames(),
         parameters.cover_range,
         shown=presentations.shown,
-        with_z=parameters.z,
+        with_z=with_z,
         threads=parameters.threads,
         empty=session.allocate,
     )
@@ -141,6 +142,25 @@ def _average(session: PipelineSession, parameters: ComputeStaParameters, movie: 
             result.z, "1", dims, "z score of the STA over stimulus refreshes, per pixel and lag"
         )
     return variables
+
+
+def _correlated(
+    session: PipelineSession,
+    movie: Movie,
+    presentations: Presentations,
+    parameters: ComputeStaParameters,
+) -> bool:
+    """Whether successive images are, so that z, which takes them for independent, is wrong."""
+    from hdmea.kernels.receptive_field import Noise
+
+    found = Noise(movie.frames(), presentations, np.arange(*parameters.cover_range)).correlated
+    if found:
+        session.warn(
+            f"{session.dataset_id}: successive images of {movie.name} are correlated, so its STA "
+            "has no z scores, which take them for independent; the feature dense_noise tests it by "
+            "circular shifts"
+        )
+    return found
 
 
 _PRESENTATION = {
@@ -197,7 +217,7 @@ def _only_cut(
 
 COMPUTE_STA = Step(
     name="compute_sta",
-    version=3,
+    version=4,
     parameters=ComputeStaParameters,
     tasks=_tasks,
     needs=("load_recording", "add_section_time"),
@@ -207,7 +227,7 @@ COMPUTE_STA = Step(
 
 Stored are the raw mean (float32; exact for integer movies), the number of spikes used and left
 out, the presentations that they are from, and a z score per pixel and lag over the movie's
-refreshes. Units without spikes have NaN.
+refreshes, unless successive images are correlated. Units without spikes have NaN.
 """,
     example=""">>> session = PipelineSession.load("artifacts/rec.h5")
 >>> session = compute_sta(cover_range=(-30, 0), session=session)
