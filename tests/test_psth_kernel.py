@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hand_trials import trains
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hdmea.kernels import psth
-from hdmea.kernels.psth import psth_counts, trial_counts
+from hdmea.kernels.psth import psth_counts, trial_counts, trial_responses
 
 
 def searched(train, starts, bin_s, n_bins):
@@ -49,3 +50,28 @@ def test_many_spikes_are_counted_in_pieces_that_change_nothing(monkeypatch):
         monkeypatch.setattr(psth, "_SPIKES_AT_A_TIME", at_a_time)
         for counts, wanted in zip(trial_counts(spikes, starts, 0.01, 170), expected, strict=True):
             np.testing.assert_array_equal(counts, wanted)
+
+
+@pytest.mark.parametrize(
+    ("n_bins", "sigma_s"), [(2, 0.05), (7, 0.05), (101, 0.05), (300, 0.002), (50, 1.0)]
+)
+def test_quality_is_that_of_smoothed_trials_however_long_and_smooth(n_bins, sigma_s):
+    from scipy.ndimage import gaussian_filter1d
+
+    rng = np.random.default_rng(7)
+    starts = 2.0 + 4.0 * np.arange(5)
+    spikes = trains(rng.uniform(0, 25, 4000), rng.uniform(2, 2.01, 30))
+    found = trial_responses(spikes, starts, 0.01, n_bins, sigma_s)
+    for unit, binned in enumerate(trial_counts(spikes, starts, 0.01, n_bins)):
+        smooth = gaussian_filter1d(binned.astype(float), sigma_s / 0.01, mode="reflect")
+        expected = smooth.mean(axis=0).var() / smooth.var(axis=1).mean()
+        assert found.quality[unit] == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("n_bins", [1, 3, 64])
+def test_trials_that_are_even_throughout_have_no_quality(n_bins):
+    starts = np.array([1.0, 9.0])
+    middles = (starts[:, None] + (np.arange(n_bins) + 0.5) / 64).ravel()
+    found = trial_responses(trains(middles, []), starts, 1 / 64, n_bins, 0.05)
+    assert found.counts.tolist() == [[2] * n_bins, [0] * n_bins]
+    assert np.isnan(found.quality).all()

@@ -46,7 +46,8 @@ def frif(inputs: FeatureInputs, params: FrifParams) -> FeatureResult:
         )
     counts = inputs.spikes.count_in_bins(frames, dtype=np.uint32)
     rate = np.empty(counts.shape, dtype=np.float32)
-    np.divide(counts, durations, out=rate, dtype=np.float64, casting="same_kind")
+    for of_unit, rate_of_unit in zip(counts, rate, strict=True):
+        np.divide(of_unit, durations, out=rate_of_unit, dtype=np.float64, casting="same_kind")
     return FeatureResult(
         values={
             "n_spikes": counts.sum(axis=1, dtype=np.int64),

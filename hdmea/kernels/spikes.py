@@ -121,7 +121,13 @@ class SpikeTrains:
             raise ParameterError("Bin edges must be one-dimensional and must not decrease.")
         counts = np.empty((self.n_units, edges.size - 1), dtype=dtype)
         for unit in range(self.n_units):
-            counts[unit] = np.diff(np.searchsorted(self.of(unit), edges))
+            train = self.of(unit)
+            # The fewer are looked for among the more.
+            if edges.size < train.size:
+                counts[unit] = np.diff(np.searchsorted(train, edges))
+            else:
+                place = np.searchsorted(edges, train, side="right")
+                counts[unit] = np.bincount(place, minlength=edges.size + 1)[1:-1]
         return counts
 
 
