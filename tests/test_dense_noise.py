@@ -344,6 +344,22 @@ def test_a_field_smaller_than_a_pixel_has_a_centre_and_no_size() -> None:
         assert result.reasons[name].tolist() == [expected], name
 
 
+def test_a_movie_that_never_changes_is_not_called_too_short(cells: FeatureInputs) -> None:
+    result = run(inputs_of(cells.spikes.rows(0, 2), np.full_like(MOVIE, 128)))
+    for name in ("z_peak", "p_shift", "z_peak_control", "p_shift_control", "polarity", "r2"):
+        assert result.reasons[name].tolist() == ["no_variation"] * 2
+
+
+def test_a_filter_that_is_largest_at_the_window_s_border_has_no_time_to_peak(
+    cells: FeatureInputs,
+) -> None:
+    result = run(inputs_of(cells.spikes.rows(0, 4), MOVIE, cover=(-2, 0)))
+    assert result.reasons["time_to_peak_ms"].tolist() == ["peak_at_border"] * 4
+    assert np.isnan(result.values["time_to_peak_ms"]).all()
+    assert np.isfinite(result.values["biphasic_index"]).all()
+    assert not np.signbit(result.values["biphasic_index"]).any()
+
+
 def test_a_movie_that_is_too_short_says_so() -> None:
     movie = held_noise(40)
     counts = np.random.default_rng(10).poisson(0.5, len(movie))

@@ -109,6 +109,7 @@ def responding(counts, movie=NARROW, *, after=0.125, at_rest=(), x=2.0, y=2.0):
 def test_counts_and_indices_by_hand():
     values = run(trains(responding(COUNTS))).values
     assert values["mean_count"].tolist() == [COUNTS]
+    assert values["n_spikes"].tolist() == [[3 * count for count in COUNTS]]
     x, y = (np.array(COUNTS) @ wave(np.deg2rad(EIGHT)) for wave in (np.cos, np.sin))
     assert x == pytest.approx(8 + 2**0.5 * 4 - 2**0.5)
     assert y == pytest.approx(0)
@@ -305,6 +306,7 @@ def test_a_field_that_no_bar_passes_has_no_window():
     for name in ("dsi", "osi", "p_dsi", "mean_count", "window_s", "p_response"):
         assert result.reasons[name].tolist() == ["", "not_crossed", "outside_movie"]
     assert result.values["window_source"].tolist() == ["field"] * 3
+    assert result.values["n_spikes"].sum(axis=1).tolist() == [3 * sum(COUNTS), 0, 0]
 
 
 def test_a_window_that_reaches_the_next_passage_or_leaves_the_trial_is_none():

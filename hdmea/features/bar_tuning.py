@@ -35,8 +35,8 @@ class BarResponses:
 
     Parameters
     ----------
-    mean_count
-        Spikes per presentation of each direction, ``(unit, direction)``.
+    n_spikes, mean_count
+        Spikes of each direction, in all trials and per presentation, ``(unit, direction)``.
     p_response
         Of more spikes than at rest, in the direction in which that is least likely.
     tuned, raw
@@ -49,6 +49,7 @@ class BarResponses:
         The same of p and of indices, for each of the two harmonics.
     """
 
+    n_spikes: Int64
     mean_count: Float64
     p_response: Float64
     tuned: Tuning
@@ -135,6 +136,7 @@ class BarTrials:
             for response in (above, mean)
         )
         return BarResponses(
+            n_spikes=n_spikes,
             mean_count=mean,
             p_response=p.min(axis=1),
             tuned=tuned,

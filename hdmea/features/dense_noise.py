@@ -173,25 +173,30 @@ def _result(
     def lacking(reason: str, name: str) -> dict[str, Flags]:
         return {reason: np.isnan(found[name])}
 
+    def flat(name: str, possible: bool) -> dict[str, Flags]:
+        # A movie that never changes has no shifts either, however long it is.
+        still = noise.starts.size == 1
+        return {"no_variation": np.isnan(found[name]) & (possible | still)}
+
     silent = {"too_few_spikes": sta.n_spikes == 0}
     correlated = {"movie_correlated": all_units(noise.correlated)}
     short = {"movie_too_short": all_units(n_shifts == 0)}
     no_field = {
         **silent,
+        **flat("p_shift", n_shifts > 0),
         "movie_too_short": all_units(1 / (n_shifts + 1) >= params.alpha),
-        **lacking("no_variation", "p_shift"),
         "no_response": ~(found["p_shift"] < params.alpha),
     }
     out = _Outputs()
     for name in ("z_peak", "p_bonferroni"):
         out.put(name, found[name], silent | correlated | lacking("no_variation", "z_peak"))
     for name in ("p_shift", "p_shift_control"):
-        out.put(name, found[name], silent | short | lacking("no_variation", name))
+        out.put(name, found[name], silent | flat(name, n_shifts > 0) | short)
     no_control = {"movie_too_short": all_units(not noise.has_control)}
     out.put(
         "z_peak_control",
         found["z_peak_control"],
-        silent | correlated | no_control | lacking("no_variation", "z_peak_control"),
+        silent | correlated | flat("z_peak_control", noise.has_control) | no_control,
     )
     at = np.nan_to_num(found["peak_lag"]).astype(np.int64)
     for name, values in (
@@ -207,8 +212,11 @@ def _result(
         out.put(name, found[name], no_field)
     for name in ("filter_r2", "filter_ridge"):
         out.put(name, found[name], no_field | lacking("no_fit", name))
-    for name in ("temporal_filter", "time_to_peak_ms", "biphasic_index"):
-        out.put(name, found[name], no_field | lacking("no_fit", "biphasic_index"))
+    no_filter = no_field | lacking("no_fit", "biphasic_index")
+    for name in ("temporal_filter", "biphasic_index"):
+        out.put(name, found[name], no_filter)
+    at_border = lacking("peak_at_border", "time_to_peak_ms")
+    out.put("time_to_peak_ms", found["time_to_peak_ms"], no_filter | at_border)
     out.put("fit_outcome", found["fit_outcome"], no_field)
     _put_ellipse(out, found, no_field | lacking("no_fit", "r2"), movie, geometry, params)
 
@@ -319,8 +327,11 @@ _OUTPUTS = (
         ("separability", "1", "Part of the centred STA's square that is a map times a course"),
     ),
     *_numbers(
-        _NO_FIT,
+        (*_NO_FIT, "peak_at_border"),
         ("time_to_peak_ms", "ms", "From light to spikes, at the peak of temporal_filter"),
+    ),
+    *_numbers(
+        _NO_FIT,
         ("biphasic_index", "1", "Trough over peak of temporal_filter, 0 if none"),
         ("filter_r2", "1", "Part of the variance of spikes per frame predicted, cross-validated"),
         ("filter_ridge", "1", "Penalty of the regression, relative to the light's mean square"),
@@ -376,7 +387,7 @@ _OUTPUTS = (
 
 DENSE_NOISE = Feature(
     name="dense_noise",
-    version=1,
+    version=2,
     params=DenseNoiseParams,
     needs=frozenset({"spikes", "frame_clock", "sta", "movies"}),
     stimulus_kind=KIND,

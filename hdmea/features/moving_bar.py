@@ -117,6 +117,7 @@ def moving_bar(inputs: FeatureInputs, params: MovingBarParams) -> FeatureResult:
     _add_windows(result, shown, windows)
     _add(result, "spontaneous_hz", trials.spontaneous_hz(), {"no_spontaneous_time": trials.no_rest})
     missing = windows.whole.missing
+    result.values["n_spikes"] = whole.n_spikes
     _add(result, "mean_count", whole.mean_count, missing)
     _add(result, "rate_hz", whole.mean_count / windows.whole.length_s[:, None], missing)
     trial = whole_trials("moving_bar", spikes, shown.start_s, shown.stop_s, params)
@@ -233,7 +234,7 @@ def _edge_outputs(edge: str, light: str) -> tuple[Output, ...]:
 
 MOVING_BAR = Feature(
     name="moving_bar",
-    version=1,
+    version=2,
     params=MovingBarParams,
     needs=frozenset({"spikes", "trials", "frame_clock", "movies", "features.dense_noise"}),
     stimulus_kind=KIND,
@@ -350,6 +351,13 @@ MOVING_BAR = Feature(
             "Hz",
             "Rate before the first direction of the trials",
             reasons=_NO_REST,
+        ),
+        Output(
+            "n_spikes",
+            "1",
+            "Spikes in the window, all trials; 0 where there is none",
+            dims=("unit", "direction"),
+            dtype=np.int64,
         ),
         Output(
             "mean_count",

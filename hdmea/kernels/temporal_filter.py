@@ -206,7 +206,8 @@ def peaks(weights: npt.NDArray[Any], lags: Int64) -> tuple[Float64, Float64]:
     Returns
     -------
     lag : float64 array, shape ``(unit,)``
-        Lag of the largest weight, between lags by the parabola through it and its neighbours.
+        Lag of the largest weight, between lags by the parabola through it and its neighbours; NaN
+        at the first and at the last lag, where the weights may be larger beyond.
     ratio : float64 array, shape ``(unit,)``
         ``-min / max`` of the weights, 0 without a negative one. Both are NaN where no weight is
         positive.
@@ -224,9 +225,9 @@ def peaks(weights: npt.NDArray[Any], lags: Int64) -> tuple[Float64, Float64]:
     rows, place = np.arange(len(values)), values.argmax(axis=1)
     before, at, after = (values[rows, np.clip(place + step, 0, n_lags - 1)] for step in (-1, 0, 1))
     bend = 2 * at - before - after
-    inside = (place > 0) & (place < n_lags - 1) & (bend > 0)
+    inside = (place > 0) & (place < n_lags - 1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        between = np.where(inside, 0.5 * (after - before) / bend, 0.0)
-        ratio = np.maximum(0.0, -values.min(axis=1, initial=0.0)) / at
+        between = np.where(bend > 0, 0.5 * (after - before) / bend, 0.0)
+        ratio = np.abs(values.min(axis=1, initial=0.0)) / at
     lag = lags[place] + between
-    return np.where(known, lag, np.nan), np.where(known, ratio, np.nan)
+    return np.where(known & inside, lag, np.nan), np.where(known, ratio, np.nan)
