@@ -56,6 +56,14 @@ def test_display_retina_and_chip_are_as_worked_by_hand() -> None:
     assert PLACED.pixel_um("a") == (20, 40)
 
 
+def test_directions_on_the_chip_follow_its_matrix() -> None:
+    # right on the display is (0, -4) on the chip, up on it (-5, -0.5)
+    turned = PLACED.angle_on_chip_deg(np.array([0.0, 90.0, 180.0]))
+    assert turned == pytest.approx([270, 180 + np.rad2deg(np.arctan(0.1)), 90])
+    unknown = Geometry(Display((10, 10), 3.0, source="library"), ())
+    assert np.isnan(unknown.angle_on_chip_deg(45))
+
+
 @pytest.mark.parametrize(
     ("flip_x", "flip_y", "rotation", "angle", "expected"),
     [

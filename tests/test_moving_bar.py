@@ -213,6 +213,19 @@ def test_angles_on_the_retina_follow_the_display():
     unknown = run(trains(responding(up), []))
     told = unknown.reasons["preferred_direction_retina_deg"].tolist()
     assert told == ["display_unknown", "no_response"]
+    told = unknown.reasons["preferred_direction_chip_deg"].tolist()
+    assert told == ["chip_position_unknown", "no_response"]
+
+
+def test_angles_on_the_chip_follow_its_matrix():
+    # up on the image is -y of the display: along x of the chip
+    display = Display(
+        chip_origin_um=(5.0, 7.0), chip_matrix=((0.0, -2.0), (3.0, 0.0)), source="library"
+    )
+    values = run(trains(responding(np.roll(COUNTS, 2)), responding(COUNTS)), display=display).values
+    assert values["preferred_direction_deg"] == pytest.approx([90, 0])
+    assert values["preferred_direction_chip_deg"] == pytest.approx([0, 90])
+    assert values["preferred_orientation_chip_deg"] == pytest.approx([0, 90])
 
 
 # -- edges -----------------------------------------------------------------------------------------

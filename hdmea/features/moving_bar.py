@@ -15,6 +15,7 @@ from hdmea.features.declaration import Feature, FeatureResult, Output, not_appli
 from hdmea.features.inputs import FeatureInputs
 from hdmea.features.whole_trials import TRIAL_OUTPUTS, TrialParams, whole_trials
 from hdmea.kernels.tuning import DIRECTION, ORIENTATION
+from hdmea.stimulus.geometry import Display, Geometry
 
 Float64 = npt.NDArray[np.float64]
 
@@ -111,7 +112,7 @@ def moving_bar(inputs: FeatureInputs, params: MovingBarParams) -> FeatureResult:
     )
     result = FeatureResult({})
     _add_indices(result, whole)
-    _add_on_retina(result, inputs, whole)
+    _add_elsewhere(result, inputs, whole)
     for edge, found in zip(EDGES, (on, off), strict=True):
         _add_edge(result, edge, found)
     _add_windows(result, shown, windows)
@@ -156,19 +157,21 @@ def _no_angle(no_index: Why, angle_deg: Float64) -> dict[str, npt.NDArray[np.boo
     return {**no_index, "no_preference": np.isnan(angle_deg)}
 
 
-def _add_on_retina(result: FeatureResult, inputs: FeatureInputs, found: BarResponses) -> None:
-    geometry = inputs.geometry
-    described = geometry is not None and geometry.display.source == "library"
+def _add_elsewhere(result: FeatureResult, inputs: FeatureInputs, found: BarResponses) -> None:
+    """Angles on the retina and on the chip."""
+    geometry = inputs.geometry or Geometry(Display(), ())
+    described = geometry.display.source == "library"
     for what, harmonic, on_display in (
         ("direction", DIRECTION, found.tuned.direction_deg),
         ("orientation", ORIENTATION, found.tuned.orientation_deg),
     ):
-        angle = np.full(on_display.shape, np.nan)
-        if geometry is not None and described:
-            angle = np.mod(geometry.angle_on_retina_deg(on_display), 360 / harmonic)
         why = _no_angle(found.no_index[harmonic], on_display)
-        why["display_unknown"] = np.full(on_display.shape, not described)
-        _add(result, f"preferred_{what}_retina_deg", angle, why)
+        angle = np.mod(geometry.angle_on_retina_deg(on_display), 360 / harmonic)
+        unknown = {"display_unknown": np.full(on_display.shape, not described)}
+        _add(result, f"preferred_{what}_retina_deg", angle, why | unknown)
+        angle = np.mod(geometry.angle_on_chip_deg(on_display), 360 / harmonic)
+        unknown = {"chip_position_unknown": np.isnan(angle)}
+        _add(result, f"preferred_{what}_chip_deg", angle, why | unknown)
 
 
 def _add_edge(result: FeatureResult, edge: str, found: BarResponses) -> None:
@@ -198,6 +201,7 @@ _NO_EDGE = ("no_field", *_NO_WINDOW, "field_size_unknown", "edges_overlap")
 _NO_REST = ("no_spontaneous_time",)
 _NO_TEST = (*_NO_REST, "directions_not_balanced", "too_few_spikes")
 _NO_INDEX = (*_NO_REST, "directions_not_balanced", "no_response")
+_NO_DISPLAY = "display_unknown"
 _NO_ANGLE = (*_NO_INDEX, "no_preference")
 
 
@@ -234,7 +238,7 @@ def _edge_outputs(edge: str, light: str) -> tuple[Output, ...]:
 
 MOVING_BAR = Feature(
     name="moving_bar",
-    version=2,
+    version=3,
     params=MovingBarParams,
     needs=frozenset({"spikes", "trials", "frame_clock", "movies", "features.dense_noise"}),
     stimulus_kind=KIND,
@@ -291,17 +295,18 @@ MOVING_BAR = Feature(
             "bar's long side",
             reasons=(*_NO_WINDOW, *_NO_ANGLE),
         ),
-        Output(
-            "preferred_direction_retina_deg",
-            "deg",
-            "preferred_direction_deg on the retina, after the display's flips and rotation",
-            reasons=(*_NO_WINDOW, *_NO_ANGLE, "display_unknown"),
-        ),
-        Output(
-            "preferred_orientation_retina_deg",
-            "deg",
-            "preferred_orientation_deg on the retina, 0 to 180",
-            reasons=(*_NO_WINDOW, *_NO_ANGLE, "display_unknown"),
+        *(
+            Output(
+                f"preferred_{what}_{place}_deg",
+                "deg",
+                f"preferred_{what}_deg {where}",
+                reasons=(*_NO_WINDOW, *_NO_ANGLE, unknown),
+            )
+            for place, where, unknown in (
+                ("retina", "on the retina, after the display's flips and rotation", _NO_DISPLAY),
+                ("chip", "on the chip, from x_um towards y_um", "chip_position_unknown"),
+            )
+            for what in ("direction", "orientation")
         ),
         Output(
             "dsi_pref_null",

@@ -201,6 +201,12 @@ class Geometry:
             angle = -angle
         return np.mod(angle + self.display.rotation_deg, 360)
 
+    def angle_on_chip_deg(self, angle_deg: npt.ArrayLike) -> Float64:
+        """The same on the chip, from x_um towards y_um; NaN if the library does not say."""
+        angle = np.deg2rad(np.asarray(angle_deg, dtype=np.float64))
+        x, y = self._chip()[1] @ np.stack([np.cos(angle), -np.sin(angle)])
+        return np.asarray(np.mod(np.round(np.rad2deg(np.arctan2(y, x)), 9), 360))
+
     def variables(self) -> dict[str, Variable]:
         """All of it, as it is stored."""
         return {f"{GROUP}/{name}": variable for name, variable in _stored(self).items()}
