@@ -303,8 +303,8 @@ _OUTPUTS = (
     *_numbers(
         _SILENT,
         ("peak_lag_frames", "frame", "Lag of z_peak, relative to the spike"),
-        ("peak_x_px", "px", "Its column"),
-        ("peak_y_px", "px", "Its row"),
+        ("peak_x_px", "px", "Column of z_peak"),
+        ("peak_y_px", "px", "Row of z_peak, downwards"),
     ),
     Output(
         "p_shift",
