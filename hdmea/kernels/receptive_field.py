@@ -97,29 +97,37 @@ class Noise:
     @cached_property
     def mean(self) -> Float64:
         """What averages would be without any relation to the spikes, ``(lag, y, x)``."""
+        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # ships no types
+
         grid, n = self.refreshes.grid_frames, len(self.images)
         used = np.flatnonzero(self.times)
         weights = np.stack([
             np.bincount((used + lag) // grid, weights=self.times[used], minlength=n)
             for lag in self.lags.tolist()
         ])  # fmt: skip
-        sums = [
-            weights @ self.images[:, i : i + _PIXEL_BLOCK].astype(np.float64)
-            for i in range(0, self.images.shape[1], _PIXEL_BLOCK)
-        ]
+        with threadpool_limits(limits=1, user_api="blas"):
+            sums = [
+                weights @ self.images[:, i : i + _PIXEL_BLOCK].astype(np.float64)
+                for i in range(0, self.images.shape[1], _PIXEL_BLOCK)
+            ]
         mean: Float64 = np.concatenate(sums, axis=1) / self.times.sum()
         return mean.reshape(len(self.lags), *self.frames.shape[1:])
 
     def seen_through(self, maps: Float64) -> Float64:
         """Sum over each refresh's image, weighted by each map; ``(unit, refresh)``."""
-        flat = maps.reshape(len(maps), 1, self.images.shape[1])
-        light = np.zeros((len(maps), 1, len(self.images)))
+        from threadpoolctl import threadpool_limits
+
+        flat = maps.reshape(len(maps), self.images.shape[1])
+        light = np.zeros((len(maps), len(self.images)))
         middle = self.images.mean(axis=0, dtype=np.float64)
-        for i in range(0, flat.shape[2], _PIXEL_BLOCK):
-            block = slice(i, i + _PIXEL_BLOCK)
-            # A product for each unit by itself, so that a unit does not depend on the others.
-            light += flat[..., block] @ (self.images[:, block] - middle[block]).T
-        return light[:, 0]
+        with threadpool_limits(limits=1, user_api="blas"):
+            for i in range(0, flat.shape[1], _PIXEL_BLOCK):
+                block = slice(i, i + _PIXEL_BLOCK)
+                images = self.images[:, block] - middle[block]
+                # A product for each unit by itself, so that a unit does not depend on the others.
+                for unit, weights in enumerate(flat[:, block]):
+                    light[unit] += images @ weights
+        return light
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -150,25 +150,30 @@ def _sums(counts: Int64, times: Int64, light: Float64, lags: Int64, grid: int) -
     n_columns = lags.size + 1
     squares = np.zeros((N_FOLDS, n_units, n_columns, n_columns))
     products = np.zeros((N_FOLDS, n_units, n_columns))
-    folds = np.arange(n) * (N_FOLDS * _BLOCKS_PER_FOLD) // n % N_FOLDS
+    # What a frame sees at any lag is one of a few refreshes around its own: a row each, and ones.
+    first = int(lags[0]) // grid
+    width = (int(lags[-1]) + grid - 1) // grid - first + 1
+    seen = np.ones((n_units, width + 1, n))
+    for row in range(width):
+        seen[:, row] = np.roll(light, -(first + row), axis=1)
+    n_blocks = N_FOLDS * _BLOCKS_PER_FOLD
+    blocks = np.arange(n) * n_blocks // n
+    cuts = np.searchsorted(blocks, np.arange(n_blocks + 1))
     for phase in range(grid):
-        # Frames at the same place in their refresh see the same refreshes at each lag, so
-        # sums are over refreshes, a few columns, of which lags take theirs.
-        after = (phase + lags) // grid
-        first, width = int(after[0]), int(after[-1] - after[0]) + 1
-        place = np.append(after - first, width)
-        columns = np.ones((n_units, n, width + 1))
-        for column in range(width):
-            columns[:, :, column] = np.roll(light, -(first + column), axis=1)
-        for fold in range(N_FOLDS):
-            mine = np.flatnonzero((folds == fold) & (shown[:, phase] > 0))
-            seen = columns[:, mine]
-            weighted = (seen * shown[mine, phase, None]).transpose(0, 2, 1)
-            squares[fold] += (weighted @ seen)[:, place[:, None], place]
-            products[fold] += np.einsum("uk,ukc->uc", spikes[:, mine, phase], seen)[:, place]
+        # Frames at the same place in their refresh see the same refreshes at each lag.
+        place = np.append((phase + lags) // grid - first, width)
+        sums = np.zeros((N_FOLDS, n_units, width + 1, width + 1))
+        with_spikes = np.zeros((N_FOLDS, n_units, width + 1))
+        for block in range(n_blocks):
+            mine = slice(cuts[block], cuts[block + 1])
+            part, fold = seen[..., mine], block % N_FOLDS
+            sums[fold] += (part * shown[mine, phase]) @ part.swapaxes(1, 2)
+            with_spikes[fold] += np.einsum("uck,uk->uc", part, spikes[:, mine, phase])
+        squares += sums[..., place[:, None], place]
+        products += with_spikes[..., place]
     with np.errstate(divide="ignore", invalid="ignore"):
         power = np.where(shown > 0, spikes**2 / shown, 0.0).sum(axis=2)
-    of_fold = folds == np.arange(N_FOLDS)[:, None]
+    of_fold = blocks % N_FOLDS == np.arange(N_FOLDS)[:, None]
     return _centred(squares, products, np.einsum("un,fn->fu", power, of_fold.astype(np.float64)))
 
 
