@@ -18,6 +18,17 @@ def tiny_dataset(tmp_path_factory: pytest.TempPathFactory) -> SimulatedDataset:
 
 
 @pytest.fixture(scope="session")
+def places(tiny_dataset: SimulatedDataset) -> dict[str, Path]:
+    """Where the files of its first recording are, as `create_session` takes them."""
+    pair = tiny_dataset.recordings["demo_retina_1"]
+    return {
+        "cmcr_path": pair.cmcr_path,
+        "cmtr_path": pair.cmtr_path,
+        "stimuli_dir": tiny_dataset.stimuli_path,
+    }
+
+
+@pytest.fixture(scope="session")
 def faulty(tmp_path_factory: pytest.TempPathFactory) -> FaultyRecordings:
     """Small recordings with one thing wrong each, made as they are asked for, and their library."""
     folder = tmp_path_factory.mktemp("faulty")

@@ -34,7 +34,6 @@ from hdmea.pipeline import (
     run_recording,
     write_units_table,
 )
-from hdmea.simulate import SimulatedDataset
 from hdmea.store.describe import describe_session, render_session
 
 NOISE, BARS = "perfect_dense_noise_15x15_15hz_r42_24s", "tiny_moving_bar_d8_1x"
@@ -81,18 +80,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
 
 
 @pytest.fixture(scope="module")
-def recording(tiny_dataset: SimulatedDataset) -> dict[str, Any]:
-    pair = tiny_dataset.recordings["demo_retina_1"]
-    return {
-        "cmcr_path": pair.cmcr_path,
-        "cmtr_path": pair.cmtr_path,
-        "stimuli_dir": tiny_dataset.stimuli_path,
-    }
-
-
-@pytest.fixture(scope="module")
-def loaded(recording: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    session = create_session(**recording)
+def loaded(places: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    session = create_session(**places)
     load_recording(session=session, probe="off")
     return session.save(tmp_path_factory.mktemp("loaded") / "rec.h5")
 
@@ -249,7 +238,7 @@ def test_circles_and_needs_that_nobody_meets_are_named(place: Place, loaded: Pat
 
 
 def test_results_of_a_package_that_is_gone_are_kept(
-    place: Place, recording: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    place: Place, places: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its results load, save and export; what would have to be made again waits for it."""
     with monkeypatch.context() as patch:
@@ -265,7 +254,7 @@ def test_results_of_a_package_that_is_gone_are_kept(
             "compute_sta": {"stimulus": NOISE, "cover_range": (-3, 0), "z": False},
             "extract_features": {"features": ["toy", "of_sta"]},
         }
-        run_recording(steps, path, **recording)
+        run_recording(steps, path, **places)
         values = PipelineSession.load(path).features["toy"]["scaled"].tolist()
     for module in modules:
         sys.modules.pop(module)

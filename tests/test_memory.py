@@ -32,7 +32,6 @@ from hdmea.pipeline import (
     verify,
 )
 from hdmea.session import memory
-from hdmea.simulate import SimulatedDataset
 
 HELPERS = '''
 import gc, json, sys, threading, time
@@ -250,16 +249,6 @@ def deleted_files(folder: Path) -> list[str]:
 @pytest.fixture
 def everything_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "SPOOLED_FROM_BYTES", 1)
-
-
-@pytest.fixture(scope="module")
-def places(tiny_dataset: SimulatedDataset) -> dict[str, Path]:
-    pair = tiny_dataset.recordings["demo_retina_1"]
-    return {
-        "cmcr_path": pair.cmcr_path,
-        "cmtr_path": pair.cmtr_path,
-        "stimuli_dir": tiny_dataset.stimuli_path,
-    }
 
 
 def whole(places: dict[str, Path], folder: Path, budget_gb: float) -> PipelineSession:

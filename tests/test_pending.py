@@ -29,7 +29,6 @@ from hdmea.pipeline import (
     run_part,
     run_recording,
 )
-from hdmea.simulate import SimulatedDataset
 from hdmea.steps.extract_features import ExtractFeaturesParameters
 
 NOISE = "perfect_dense_noise_15x15_15hz_r42_24s"
@@ -74,16 +73,6 @@ def feature(name: str, needs: set[str], compute: Callable[..., Any] = peak) -> F
 def toys(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(FEATURES, "twice", feature("twice", {"features.peak"}, twice))
     monkeypatch.setitem(FEATURES, "peak", feature("peak", {"sta"}))
-
-
-@pytest.fixture(scope="module")
-def places(tiny_dataset: SimulatedDataset) -> dict[str, Path]:
-    pair = tiny_dataset.recordings["demo_retina_1"]
-    return {
-        "cmcr_path": pair.cmcr_path,
-        "cmtr_path": pair.cmtr_path,
-        "stimuli_dir": tiny_dataset.stimuli_path,
-    }
 
 
 @pytest.fixture(scope="module")

@@ -25,19 +25,8 @@ from hdmea.pipeline import (
     load_recording,
     section_spike_times,
 )
-from hdmea.simulate import SimulatedDataset
 from hdmea.steps.registry import STEPS
 from hdmea.store.reader import SessionFile
-
-
-@pytest.fixture(scope="module")
-def places(tiny_dataset: SimulatedDataset) -> dict[str, Path]:
-    pair = tiny_dataset.recordings["demo_retina_1"]
-    return {
-        "cmcr_path": pair.cmcr_path,
-        "cmtr_path": pair.cmtr_path,
-        "stimuli_dir": tiny_dataset.stimuli_path,
-    }
 
 
 @pytest.fixture(scope="module")

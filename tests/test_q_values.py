@@ -37,7 +37,6 @@ from hdmea.pipeline import (
     run_recording,
     write_units_table,
 )
-from hdmea.simulate import SimulatedDataset
 from hdmea.steps.extract_features import ExtractFeaturesParameters
 from hdmea.store.describe import describe_session, render_session
 
@@ -389,16 +388,6 @@ def both(inputs: FeatureInputs, _: Nothing) -> FeatureResult:
     (found,) = inputs.features.values()
     assert set(found) == {"p_tone", "p_tone_reason"}
     return FeatureResult({"x": np.nan_to_num(found["p_tone"])})
-
-
-@pytest.fixture(scope="module")
-def places(tiny_dataset: SimulatedDataset) -> dict[str, Path]:
-    pair = tiny_dataset.recordings[ONE]
-    return {
-        "cmcr_path": pair.cmcr_path,
-        "cmtr_path": pair.cmtr_path,
-        "stimuli_dir": tiny_dataset.stimuli_path,
-    }
 
 
 @pytest.fixture(scope="module")
