@@ -249,6 +249,7 @@ def test_blocks_of_units_are_all_the_same(
     found: FeatureResult, cells: FeatureInputs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hdmea.features.dense_noise._BLOCK_BYTES", 5 * 4 * 40 * PIXELS**2)
+    monkeypatch.setattr("hdmea.kernels.receptive_field._TEST_BYTES", 7 * 8 * 15 * PIXELS**2)
     again = run(cells)
     for name, values in found.values.items():
         if values.dtype.kind == "f":

@@ -22,7 +22,7 @@ from hdmea.features.inputs import FeatureInputs, Sta
 from hdmea.features.played import chosen_movie
 from hdmea.kernels.ellipse import Ellipses, mapped
 from hdmea.kernels.gaussian_fit import fit_gaussians
-from hdmea.kernels.receptive_field import Fields, FieldTests, Noise, fields, tested
+from hdmea.kernels.receptive_field import Fields, Noise, fields, largest_scores, tested, unit_blocks
 from hdmea.stimulus.geometry import Geometry
 
 Float64 = npt.NDArray[np.float64]
@@ -73,24 +73,23 @@ def dense_noise(inputs: FeatureInputs, params: DenseNoiseParams) -> FeatureResul
     if movie is None:
         return not_applicable(DENSE_NOISE, n_units)
     sta = inputs.stas[movie]
-    if inputs.frame_times_s is None:
+    if (frame_times_s := inputs.frame_times_s) is None:
         raise MissingDataError("dense_noise needs the frame clock, which comes with the .cmcr.")
     noise = _noise(inputs, movie, sta)
-    frame_s = float(np.median(np.diff(inputs.frame_times_s)))
+    frame_s = float(np.median(np.diff(frame_times_s)))
     # Beyond a window, so that spikes that were shifted do not meet what they answered to.
     far = noise.lags.size + params.min_shift_s / frame_s
-    step = int(np.clip(_BLOCK_BYTES // (4 * noise.mean.size), 1, 64))
+    tests = tested(noise, inputs.spikes, frame_times_s, far)
     blocks = []
-    for start in range(0, max(1, n_units), step):
-        rows = slice(start, min(start + step, n_units))
-        trains = inputs.spikes.rows(rows.start, rows.stop)
-        counts = sta.presentations.counts(trains, inputs.frame_times_s, len(noise.frames))
-        tests = tested(noise, counts, None if sta.z is None else sta.z[rows], far)
-        seen = np.flatnonzero(tests.p_shift < params.alpha)
+    for rows in unit_blocks(n_units, 4 * noise.mean.size, _BLOCK_BYTES):
+        counts = noise.counts(inputs.spikes, rows, frame_times_s)
+        largest = largest_scores(noise, counts, None if sta.z is None else sta.z[rows])
+        seen = np.flatnonzero(tests.p_shift[rows] < params.alpha)
         mean = np.asarray(sta.mean[rows])[seen]
         found = fields(noise, [of_one[seen] for of_one in counts], mean)
-        blocks.append(_columns(tests, found, seen))
+        blocks.append(_columns(largest, found, seen))
     columns = {name: np.concatenate([b[name] for b in blocks]) for name in blocks[0]}
+    columns |= {name: getattr(tests, name) for name in _OF_TESTS}
     columns["time_to_peak_ms"] = -1e3 * frame_s * columns.pop("filter_lag")
     return _result(columns, noise, sta, movie, tests.n_shifts, inputs.geometry, params)
 
@@ -110,10 +109,7 @@ def _noise(inputs: FeatureInputs, movie: str, sta: Sta) -> Noise:
     return Noise(frames, sta.presentations, sta.lags)
 
 
-_OF_TESTS = (
-    "z_peak", "peak_lag", "peak_y", "peak_x",
-    "p_bonferroni", "p_shift", "z_peak_control", "p_shift_control",
-)  # fmt: skip
+_OF_TESTS = ("p_shift", "z_peak_control", "p_shift_control")
 _OF_FIELDS = (
     "polarity", "separability", "spatial_map", "temporal_course", "temporal_filter",
     "filter_lag", "biphasic_index", "filter_r2", "filter_ridge",
@@ -121,10 +117,9 @@ _OF_FIELDS = (
 _OF_FITS = ("centre_x", "centre_y", "sigma_major", "sigma_minor", "angle_deg", "r2")
 
 
-def _columns(tests: FieldTests, found: Fields, seen: npt.NDArray[np.int64]) -> Columns:
+def _columns(largest: Columns, found: Fields, seen: npt.NDArray[np.int64]) -> Columns:
     """Columns of a block of units; what is found of those with a field is NaN elsewhere."""
-    n = len(tests.p_shift)
-    columns: Columns = {name: getattr(tests, name) for name in _OF_TESTS}
+    n, columns = len(largest["z_peak"]), dict(largest)
     fit = fit_gaussians(found.spatial_map)
     # A fit to something of the other sign beside the field is none of the field.
     wrong = np.sign(fit.amplitude) == -found.polarity

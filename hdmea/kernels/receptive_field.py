@@ -17,6 +17,7 @@ from hdmea.kernels.circular_shifts import (
     shift_scores,
 )
 from hdmea.kernels.space_time import separate
+from hdmea.kernels.spikes import SpikeTrains
 from hdmea.kernels.sta import (
     Presentations,
     eligible_counts,
@@ -33,6 +34,7 @@ Int64 = npt.NDArray[np.int64]
 CONTROL_LAGS = 15
 """Lags after the spike, from the hold on, at which there can be no response."""
 _PIXEL_BLOCK = 256
+_TEST_BYTES = 1 << 27
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,6 +115,11 @@ class Noise:
         mean: Float64 = np.concatenate(sums, axis=1) / self.times.sum()
         return mean.reshape(len(self.lags), *self.frames.shape[1:])
 
+    def counts(self, spikes: SpikeTrains, rows: slice, frame_times_s: Float64) -> list[Int64]:
+        """Spikes of some units in each frame, ``(unit, frame)`` for each presentation."""
+        trains = spikes.rows(rows.start, rows.stop)
+        return self.presentations.counts(trains, frame_times_s, len(self.frames))
+
     def seen_through(self, maps: Float64) -> Float64:
         """Sum over each refresh's image, weighted by each map; ``(unit, refresh)``."""
         from threadpoolctl import threadpool_limits
@@ -136,23 +143,14 @@ class FieldTests:
 
     Parameters
     ----------
-    z_peak, peak_lag, peak_y, peak_x
-        The voxel of largest absolute z, and its indices.
-    p_bonferroni
-        Probability of such a peak by chance, over lags and pixels.
     p_shift
-        The same by circular shifts.
+        Probability of the largest score over lags and pixels by circular shifts.
     z_peak_control, p_shift_control
-        The same of lags after the spike.
+        The z score of largest size, and p, of lags after the spike.
     n_shifts
         Shifts.
     """
 
-    z_peak: Float64
-    peak_lag: Float64
-    peak_y: Float64
-    peak_x: Float64
-    p_bonferroni: Float64
     p_shift: Float64
     z_peak_control: Float64
     p_shift_control: Float64
@@ -160,9 +158,62 @@ class FieldTests:
 
 
 def tested(
-    noise: Noise, counts: list[Int64], z: Array | None, min_shift_frames: float
+    noise: Noise, spikes: SpikeTrains, frame_times_s: Float64, min_shift_frames: float
 ) -> FieldTests:
-    """Test the averages of some units.
+    """Test the averages of all units.
+
+    Parameters
+    ----------
+    noise
+        The movie.
+    spikes
+        Spike trains of all units.
+    frame_times_s
+        Frames of the clock.
+    min_shift_frames
+        Spikes are shifted by at least this.
+    """
+    # What is made of the movie is the same for all units of a block.
+    blocks = unit_blocks(spikes.n_units, 8 * CONTROL_LAGS * noise.images.shape[1], _TEST_BYTES)
+    parts = [
+        _tested(noise, noise.counts(spikes, rows, frame_times_s), min_shift_frames)
+        for rows in blocks
+    ]
+    p, control, p_control = (
+        np.concatenate([getattr(one, name) for one in parts])
+        for name in ("p_shift", "z_peak_control", "p_shift_control")
+    )
+    return FieldTests(p, control, p_control, parts[0].n_shifts)
+
+
+def unit_blocks(n_units: int, unit_bytes: int, block_bytes: int) -> list[slice]:
+    """Rows of the units in blocks, each of 1 to 64 units; one block if there are none.
+
+    Examples
+    --------
+    >>> unit_blocks(5, unit_bytes=10, block_bytes=35)
+    [slice(0, 3, None), slice(3, 5, None)]
+    """
+    step = int(np.clip(block_bytes // unit_bytes, 1, 64))
+    return [slice(i, min(i + step, n_units)) for i in range(0, max(1, n_units), step)]
+
+
+def _tested(noise: Noise, counts: list[Int64], min_shift_frames: float) -> FieldTests:
+    control = np.full(len(counts[0]), np.nan)
+    if noise.has_control:
+        control = sta_peaks(_scores(noise, counts, noise.control_lags)).z
+    shown = noise.presentations.shown
+    total, times = eligible_counts(counts, len(noise.frames), shown, noise.lags)
+    # Whole numbers: spikes beyond the mean, times the frames that count.
+    excess = times.sum() * total - total.sum(axis=1, keepdims=True) * times
+    by_lag = shift_scores(excess.astype(np.float64), noise.frames, noise.refreshes.grid_frames)
+    causal = compare_with_shifts(by_lag, noise.lags, min_shift_frames)
+    acausal = compare_with_shifts(by_lag, noise.control_lags, min_shift_frames)
+    return FieldTests(causal.p, control, acausal.p, causal.n_shifts)
+
+
+def largest_scores(noise: Noise, counts: list[Int64], z: Array | None) -> dict[str, Float64]:
+    """Where the averages of some units stand out most.
 
     Parameters
     ----------
@@ -172,41 +223,30 @@ def tested(
         Spikes in its frames, ``(unit, frame)`` for each presentation.
     z
         Scores of the averages, ``(unit, lag, y, x)``; None: they are computed.
-    min_shift_frames
-        Spikes are shifted by at least this.
+
+    Returns
+    -------
+    dict of float64 arrays, shape ``(unit,)``
+        ``z_peak`` and ``peak_lag``, ``peak_y``, ``peak_x``: the voxel of largest absolute z, and
+        its indices. ``p_bonferroni``: probability of such a peak by chance, over lags and pixels.
     """
-    shown = noise.presentations.shown
-
-    def scores(lags: Int64) -> Array:
-        cover = int(lags[0]), int(lags[-1]) + 1
-        found = spike_triggered_average(counts, noise.frames, cover, shown=shown).z
-        assert found is not None
-        return found
-
     if z is None:
-        z = scores(noise.lags)
+        z = _scores(noise, counts, noise.lags)
     peak = sta_peaks(z)
-    control = np.full(len(z), np.nan)
-    if noise.has_control:
-        control = sta_peaks(scores(noise.control_lags)).z
-    total, times = eligible_counts(counts, len(noise.frames), shown, noise.lags)
-    # Whole numbers: spikes beyond the mean, times the frames that count.
-    excess = times.sum() * total - total.sum(axis=1, keepdims=True) * times
-    by_lag = shift_scores(excess.astype(np.float64), noise.frames, noise.refreshes.grid_frames)
-    causal = compare_with_shifts(by_lag, noise.lags, min_shift_frames)
-    acausal = compare_with_shifts(by_lag, noise.control_lags, min_shift_frames)
-    n_voxels = np.isfinite(z).sum(axis=(1, 2, 3))
-    return FieldTests(
-        z_peak=peak.z,
-        peak_lag=peak.lag,
-        peak_y=peak.y,
-        peak_x=peak.x,
-        p_bonferroni=p_bonferroni(peak.z, n_voxels),
-        p_shift=causal.p,
-        z_peak_control=control,
-        p_shift_control=acausal.p,
-        n_shifts=causal.n_shifts,
-    )
+    return {
+        "z_peak": peak.z,
+        "peak_lag": peak.lag,
+        "peak_y": peak.y,
+        "peak_x": peak.x,
+        "p_bonferroni": p_bonferroni(peak.z, np.isfinite(z).sum(axis=(1, 2, 3))),
+    }
+
+
+def _scores(noise: Noise, counts: list[Int64], lags: Int64) -> Array:
+    cover, shown = (int(lags[0]), int(lags[-1]) + 1), noise.presentations.shown
+    found = spike_triggered_average(counts, noise.frames, cover, shown=shown).z
+    assert found is not None
+    return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
