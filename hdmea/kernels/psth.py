@@ -134,8 +134,8 @@ def trial_responses(
             continue
         # QI is a ratio: counts serve as well as rates.
         waves = dct(binned.astype(np.float64), axis=1, norm="ortho")
-        variance = passed * (waves**2).mean(axis=0)
-        quality[unit] = (passed * waves.mean(axis=0) ** 2).sum() / variance.sum()
+        of_trials = (passed * np.einsum("tk,tk->k", waves, waves)).sum() / starts.size
+        quality[unit] = (passed * waves.mean(axis=0) ** 2).sum() / of_trials
     return TrialResponses(counts, quality)
 
 

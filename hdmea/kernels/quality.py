@@ -294,6 +294,7 @@ def _cells(train: Int64, width: int) -> Int64:
 def _occupied(train: Int64, width: int) -> npt.NDArray[np.bool_]:
     """Places of the cells in which a spike could have a partner in the train: never too few."""
     occupied = np.zeros(_N_CELLS, dtype=np.bool_)
-    for step in (-width, 0, width):
-        occupied[_cells(train + step, width)] = True
+    cells = _cells(train, width)
+    for step in (-1, 0, 1):
+        occupied[(cells + step) & (_N_CELLS - 1)] = True
     return occupied
