@@ -10,7 +10,7 @@ INTERPRETER := $(shell $(PYTHON) -c 'import os, sys; print(os.path.realpath(sys.
 BIN := .venv/bin
 PIP := bin/python -m pip --disable-pip-version-check --no-input
 
-.PHONY: help venv demo test oracles lint schemas figures lock clean
+.PHONY: help venv demo test oracles lint schemas figures truth lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo "make lint    ruff, mypy, snakefmt and snakemake --lint"
 	@echo "make schemas write the workflow's schemas from the models in hdmea/"
 	@echo "make figures draw the figures of docs/definitions.md"
+	@echo "make truth   judge what features recover of simulated retinas, write docs/truth.md: 10 minutes"
 	@echo "make lock    resolve both locks anew from pyproject.toml"
 	@echo "make clean   remove environments, caches and the simulated recordings in demo; results stay"
 
@@ -83,6 +84,9 @@ schemas: .venv/ready
 
 figures: .venv/ready
 	PYTHONPATH=docs $(BIN)/python -m figures
+
+truth: .venv/ready
+	PYTHONPATH=docs $(BIN)/python -m truth
 
 # Hashes are those of PyPI's own files, whatever index this machine is set to use. Packages of
 # both locks have the same version in both, so that the oracles check what is installed.

@@ -1,0 +1,12 @@
+"""What the features recover from simulated retinas whose truth is known: docs/truth.md."""
+
+from truth import direction, fields, polarity, time_course
+
+CLAIMS = {
+    polarity.CLAIM: polarity.draw,
+    fields.CENTRE: fields.draw_centre,
+    fields.SIZE: fields.draw_size,
+    time_course.CLAIM: time_course.draw,
+    direction.CLAIM: direction.draw,
+}
+"""All claims, in the order of the page, and what draws each."""

@@ -1,0 +1,144 @@
+"""The page docs/truth.md: operating point, table of claims, pictures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from truth import operating_point as point
+from truth.claim import Claim
+
+FOLDER = Path(__file__).parent
+NUMBERS, PAGE = FOLDER / "found.json", FOLDER.with_suffix(".md")
+
+_HEAD = """# Truth
+
+What the features recover of simulated retinas whose every property is known. The operating point
+was fixed, with its reasons, before anything was computed; `make truth` simulates the retinas,
+computes all features with their default parameters, judges the claims, and writes this page and its
+pictures. A smaller version runs with the tests (`tests/test_truth.py`).
+
+## The operating point
+"""
+_CELLS = """
+The model is in `docs/truth/retina.py` and shares no code with the features. {n_cells} cells for
+each of the seeds {seeds}, {total} in all; each is recorded twice, with {long} minutes of noise and
+{long_trials} trials, and with {short} minutes and {short_trials} trials.
+"""
+_TABLE = """
+## The claims
+
+*found* is over the cells of all seeds, *by seed* each of them alone, n how many cells a number is
+from. A number without a bound is told only. A claim that does not hold is explained below; its
+bound stays.
+"""
+_NOT_YET = """
+## Not computed yet
+
+{what}
+"""
+
+
+def numbers_of(claims: Sequence[Claim], seeds: Sequence[Any], all_seeds: Any) -> dict[str, Any]:
+    """What was measured, as it is stored: of the cells, and a list of numbers for each claim."""
+    cells = all_seeds["long"].cells
+    return {
+        "cells": {name: _spread(cells[name]) for name in DRAWN},
+        "claims": {claim.name: _numbers(claim, seeds, all_seeds) for claim in claims},
+    }
+
+
+def _spread(values: np.ndarray) -> list[str]:
+    return [f"{value:.1f}" for value in np.percentile(values, (5, 50, 95))]
+
+
+def _numbers(claim: Claim, seeds: Sequence[Any], all_seeds: Any) -> list[dict[str, Any]]:
+    alone = [claim.judge(samples) for samples in seeds]
+    return [
+        {
+            "what": measure.what,
+            "bound": measure.bound,
+            "holds": measure.holds if measure.bounded else None,
+            "found": f"{measure.found:{measure.form}}",
+            "by_seed": [f"{one[row].found:{measure.form}}" for one in alone],
+            "n": measure.n,
+        }
+        for row, measure in enumerate(claim.judge(all_seeds))
+    ]
+
+
+def rendered(claims: Sequence[Claim], stored_numbers: Mapping[str, Any]) -> str:
+    """The page."""
+    numbers = stored_numbers["claims"]
+    minutes = {name: seconds // 60 for name, seconds in point.NOISE_S.items()}
+    parts = [
+        _HEAD,
+        _rows(("what", "how much", "why"), point.TOLD),
+        _CELLS.format(
+            n_cells=point.N_CELLS, seeds=", ".join(map(str, point.SEEDS)),
+            total=point.N_CELLS * len(point.SEEDS), long=minutes["long"], short=minutes["short"],
+            long_trials=point.TRIALS["long"], short_trials=point.TRIALS["short"],
+        ),
+        _rows(
+            ("of the cells that were drawn", "5 %", "median", "95 %"),
+            [(said, *stored_numbers["cells"][name]) for name, said in DRAWN.items()],
+        ),
+        _TABLE,
+        _rows(
+            ("claim", "measure", "bound", "found", "by seed", "n", "holds"),
+            [_row(claim, one) for claim in claims for one in numbers[claim.name]],
+        ),
+    ]  # fmt: skip
+    for claim in claims:
+        parts.append(f"\n### {claim.name}\n\n{claim.statement}.\n")
+        if claim.remark:
+            parts.append(f"\n{claim.remark}\n")
+        parts.append(f"\n![{claim.picture}](truth/{claim.name}.png)\n")
+    parts.append(_NOT_YET.format(what="\n".join(f"- {what}" for what in NOT_YET)))
+    return "\n".join(part.strip("\n") + "\n" for part in parts)
+
+
+def _row(claim: Claim, one: Mapping[str, Any]) -> tuple[str, ...]:
+    holds = {True: "yes", False: "**no**", None: ""}[one["holds"]]
+    by_seed = ", ".join(one["by_seed"])
+    return claim.name, one["what"], one["bound"], one["found"], by_seed, str(one["n"]), holds
+
+
+def _rows(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def write(claims: Sequence[Claim], numbers: Mapping[str, Any]) -> None:
+    """Store the numbers, and the page that is made of them."""
+    NUMBERS.write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
+    PAGE.write_text(rendered(claims, numbers), encoding="utf-8")
+
+
+def stored() -> dict[str, Any]:
+    """The numbers that were stored last."""
+    return dict(json.loads(NUMBERS.read_text(encoding="utf-8")))
+
+
+DRAWN = {
+    "noise_hz": "mean rate in the noise (Hz)",
+    "bar_spikes": "spikes above rest in the best direction of the bar",
+    "step_d_prime": "d' of the response to the step in one trial",
+    "sigma_px": "size of the field (px)",
+    "biphasic_index": "trough over peak of the response to a flash",
+}
+"""Columns whose spread the page tells, in words."""
+NOT_YET = (
+    "permutation p of cells without selectivity (2,000 of them and more), and of sparse ones",
+    "q values in a population with few selective cells (10 among 800)",
+    "the STA's significance at null pixels of driven cells, and the SD of z",
+    "frequency tuning, by the sweep and by fixed frequencies",
+    "`qi_corrected` over 3, 5 and 10 trials",
+    "the exclusion of planted rubbish units: merged ones, noise, duplicates",
+    "the two real direction-selective cells",
+)
+"""Claims that are still to be judged."""

@@ -1,0 +1,104 @@
+"""Cells at the operating point, with all that is true of them and can be asked of a feature."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hdmea.kernels.spikes import SpikeTrains
+from truth import operating_point as point
+from truth import retina
+from truth.recordings import Show
+from truth.retina import Columns, joined, rows_of
+
+BLOCK = 26
+_RESPONSE_FRAMES, _BASELINE_FRAMES = 30, 60
+"""Of `on_off`: half a second after an edge, a second before it."""
+
+
+def make_population(n_cells: int, seed: int) -> dict[str, np.ndarray]:
+    """Draw cells, each anew until it lies at the operating point; the same for the same seed.
+
+    Beside the properties of `retina.draw_cells`: ``noise_hz``, mean rate in the noise;
+    ``bar_spikes``, spikes above rest in the best direction; ``true_index``, `on_off_index` of the
+    rates; ``step_d_prime``, the larger change of both edges over its standard deviation, of one
+    trial of Poisson spikes; ``dsi`` of the responses; ``time_to_peak_ms`` and ``biphasic_index`` of
+    the drive after a flash.
+    """
+    rng = np.random.default_rng([seed, 11])
+    kinds = rng.permutation(_kinds(n_cells))
+    test = Show.of(60, 1, seed)
+    cells = _known(retina.draw_cells(rng, kinds), test)
+    while (wrong := np.flatnonzero(~at_operating_point(cells))).size:
+        again = _known(retina.draw_cells(rng, kinds[wrong]), test)
+        for name, values in again.items():
+            cells[name][wrong] = values
+    return cells
+
+
+def at_operating_point(cells: Columns) -> np.ndarray:
+    """Which cells fire neither too little nor too much."""
+    low, high = point.MEAN_RATE_HZ
+    rate = cells["noise_hz"]
+    return (rate >= low) & (rate <= high) & (cells["bar_spikes"] >= point.MIN_BAR_SPIKES)
+
+
+def record(cells: Columns, show: Show, seed: int) -> SpikeTrains:
+    """Spikes of all cells in a recording."""
+    trains = []
+    streams = np.random.default_rng([seed, 12]).spawn(len(cells["sigma_px"]))
+    for start in range(0, len(streams), BLOCK):
+        some = rows_of(cells, slice(start, start + BLOCK))
+        rates = retina.rates(some, retina.drives(some, show.light(some)), show.direction_deg)
+        own = streams[start : start + BLOCK]
+        for rate, order, rng in zip(rates, some["gamma_order"], own, strict=True):
+            course = rate * retina.drift(rng, rate.size)
+            trains.append(retina.spikes(rng, course, int(order), point.REFRACTORY_S))
+    return SpikeTrains(np.concatenate(trains), np.cumsum([train.size for train in trains]))
+
+
+def _kinds(n_cells: int) -> np.ndarray:
+    share = np.cumsum(list(point.MIXTURE.values())) * n_cells
+    return np.array(list(point.MIXTURE))[np.searchsorted(share, np.arange(n_cells), side="right")]
+
+
+def _known(cells: Columns, show: Show) -> dict[str, np.ndarray]:
+    """Cells with what is expected of them."""
+    return joined(*(
+        _expected(rows_of(cells, slice(start, start + BLOCK)), show)
+        for start in range(0, len(cells["sigma_px"]), BLOCK)
+    ))  # fmt: skip
+
+
+def _expected(cells: Columns, show: Show) -> dict[str, np.ndarray]:
+    rates = retina.rates(cells, retina.drives(cells, show.light(cells)), show.direction_deg)
+    noise = slice(show.starts["noise"], show.starts["noise"] + show.noise.length_frames)
+    above = np.maximum(rates - cells["rest_hz"][:, None], 0) * point.FRAME_S
+    by_direction = np.stack([
+        above[:, onset : onset + show.direction_frames].sum(axis=1)
+        for onset, _ in show.bar_onsets(1)
+    ])  # fmt: skip
+    change, d_prime = {}, {}
+    for name in ("light_on", "light_off"):
+        at = show.edges(name)[0]
+        after = rates[:, at : at + _RESPONSE_FRAMES].mean(axis=1)
+        before = rates[:, at - _BASELINE_FRAMES : at].mean(axis=1)
+        change[name] = after - before
+        variance = after / _RESPONSE_FRAMES + before / _BASELINE_FRAMES
+        d_prime[name] = change[name] * np.sqrt(point.FRAME_S / variance)
+    on, off = (np.maximum(change[name], 0) for name in change)
+    with np.errstate(invalid="ignore"):
+        index = (on - off) / (on + off)
+    kernel = retina.whole_filters(cells)
+    directions = np.deg2rad(np.arange(0, 360, 45))[:, None]
+    turn = directions - np.deg2rad(np.nan_to_num(cells["preferred_direction_deg"]))
+    tuning = np.exp(cells["sharpness"] * (np.cos(turn) - 1))
+    return {
+        **cells,
+        "noise_hz": rates[:, noise].mean(axis=1),
+        "bar_spikes": by_direction.max(axis=0),
+        "true_index": index,
+        "step_d_prime": np.maximum(d_prime["light_on"], d_prime["light_off"]),
+        "dsi": np.abs((tuning * np.exp(1j * directions)).sum(axis=0)) / tuning.sum(axis=0),
+        "time_to_peak_ms": 1e3 * point.FRAME_S * cells["peak_frames"],
+        "biphasic_index": -kernel.min(axis=1) / kernel.max(axis=1),
+    }
