@@ -395,7 +395,7 @@ def test_the_scale_of_the_movie_does_not_matter() -> None:
         factor = 64 if name == "spatial_map" else 1
         if values.dtype.kind == "f":
             np.testing.assert_allclose(
-                scaled.values[name] * factor, values, rtol=1e-5, atol=1e-6, err_msg=name
+                scaled.values[name] * factor, values, rtol=1e-12, err_msg=name
             )
         else:
             assert scaled.values[name].tolist() == values.tolist()
