@@ -316,7 +316,13 @@ _OUTPUTS = (
         (*_SILENT, "movie_too_short"),
         ("p_shift_control", "1", "As p_shift, of the lags of z_peak_control"),
     ),
-    Output("polarity", "", "on or off, by the STA's peak", dtype=np.str_, reasons=_NO_FIELD),
+    Output(
+        "polarity",
+        "",
+        "on or off, by the larger lobe of temporal_filter",
+        dtype=np.str_,
+        reasons=_NO_FIELD,
+    ),
     *_numbers(
         _NO_FIELD,
         ("separability", "1", "Part of the centred STA's square that is a map times a course"),
@@ -382,7 +388,7 @@ _OUTPUTS = (
 
 DENSE_NOISE = Feature(
     name="dense_noise",
-    version=2,
+    version=3,
     params=DenseNoiseParams,
     needs=frozenset({"spikes", "frame_clock", "sta", "movies"}),
     stimulus_kind=KIND,

@@ -256,7 +256,8 @@ class Fields:
     Parameters
     ----------
     spatial_map, temporal_course, separability, polarity
-        As of `SpaceTime`.
+        As of `SpaceTime`; map, course and polarity turned round where the filter's larger lobe is
+        not that of the average's peak.
     temporal_filter
         ``(unit, lag)``, the largest weight is 1; NaN where the regression predicts nothing.
     filter_lag, biphasic_index
@@ -283,15 +284,20 @@ def fields(noise: Noise, counts: list[Int64], mean: Array) -> Fields:
     light = noise.seen_through(space.spatial_map)
     grid = noise.refreshes.grid_frames
     filters = temporal_filters(total, times, light, noise.lags, grid)
-    filter_lag, biphasic_index = peaks(filters.weights, noise.lags)
-    largest = filters.weights.max(axis=1, initial=-np.inf)
+    # Held images smear the lobes of a filter, and the average may peak in the smaller one.
+    least = filters.weights.min(axis=1, initial=np.inf)
+    turned = (filters.r2 > 0) & (-least > filters.weights.max(axis=1, initial=-np.inf))
+    sign = np.where(turned, -1.0, 1.0)
+    raw = sign[:, None] * filters.weights
+    filter_lag, biphasic_index = peaks(raw, noise.lags)
+    largest = raw.max(axis=1, initial=-np.inf)
     predicts = (filters.r2 > 0) & (largest > 0)
-    weights = np.where(predicts[:, None], filters.weights / largest[:, None], np.nan)
+    weights = np.where(predicts[:, None], raw / largest[:, None], np.nan)
     return Fields(
-        spatial_map=space.spatial_map,
-        temporal_course=space.temporal_course,
+        spatial_map=sign[:, None, None] * space.spatial_map,
+        temporal_course=sign[:, None] * space.temporal_course,
         separability=space.separability,
-        polarity=space.polarity,
+        polarity=sign * space.polarity,
         temporal_filter=weights,
         filter_lag=np.where(predicts, filter_lag, np.nan),
         biphasic_index=np.where(predicts, biphasic_index, np.nan),
