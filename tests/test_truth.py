@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.special import i0, i1
-from truth import CLAIMS, direction, fields, polarity, retina, time_course
+from truth import CLAIMS, chance, direction, fields, polarity, retina, time_course
 from truth import operating_point as point
 from truth.claim import Claim, Measure, Sample, pooled
+from truth.estimates import chance as draw_chance
 from truth.estimates import samples
 from truth.page import FOLDER, PAGE, rendered, stored
 from truth.population import at_operating_point, make_population
@@ -20,6 +21,7 @@ WIDER = {
     "size": [(0, 0.12), (-0.1, 0.06)],
     "time_course": [(0.9, 1), (-0.1, 0.3)],
     "direction": [(0, 12), (0.3, 1)],
+    "permutation": [(0, 0.13), (0, 0.06), (0, 0.13), (0, 0.06)],
 }
 """Bounds for so few cells, 3 minutes of noise and 3 trials, in the order of the measures: wide
 enough for chance, and for what the page says does not hold."""
@@ -27,7 +29,8 @@ enough for chance, and for what the page says does not hold."""
 
 @pytest.fixture(scope="module")
 def small() -> dict[str, Sample]:
-    return samples(N_CELLS, SEED, noise_s={"short": point.NOISE_S["short"]})
+    recorded = samples(N_CELLS, SEED, noise_s={"short": point.NOISE_S["short"]})
+    return recorded | {"chance": draw_chance(100, 60, SEED)}
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +53,15 @@ def perfect(cells: dict[str, np.ndarray]) -> dict[str, Sample]:
         **{n: cells[n] for n in ("sigma_major_px", "sigma_minor_px", "dsi")},
         **{n: cells[n] for n in ("time_to_peak_ms", "biphasic_index")},
     }
-    return {name: Sample(cells, found) for name in point.NOISE_S}
+    return {name: Sample(cells, found) for name in point.NOISE_S} | {"chance": by_chance()}
+
+
+def by_chance() -> Sample:
+    """Cells without selectivity whose p are spread evenly, half of them sparse."""
+    n = 1000
+    p = np.tile((np.arange(n) + 0.5) / n, 2)
+    spikes = np.repeat([0.3, 9.0], n)
+    return Sample({"sharpness": np.zeros(2 * n)}, {"p_dsi": p, "spikes_per_bar": spikes})
 
 
 def fails(claim: Claim, samples_: dict[str, Sample]) -> set[str]:
@@ -97,8 +108,26 @@ def test_wrong_estimates_are_denied(claim, column, wrong, perfect: dict[str, Sam
     spoilt = {
         name: sample.with_found(**{column: wrong(sample.found[column])})
         for name, sample in perfect.items()
+        if name in point.NOISE_S
     }
     assert len(fails(claim, spoilt)) >= 2
+
+
+@pytest.mark.parametrize(
+    ("p_of", "n_denied"),
+    [
+        (lambda p, many: p**1.5, 4),  # noqa: ARG005
+        (lambda p, many: np.where(many, p**0.6, p), 2),
+        (lambda p, many: np.where(many, p, p**0.6), 0),
+        (lambda p, many: np.full(many.size, np.nan), 4),  # noqa: ARG005
+    ],
+    ids=["too small", "too large", "too large of sparse cells, as they may be", "undefined"],
+)
+def test_p_of_another_spread_are_denied(p_of, n_denied: int) -> None:
+    right = by_chance()
+    many = right.found["spikes_per_bar"] > 1
+    wrong = right.with_found(p_dsi=p_of(right.found["p_dsi"], many))
+    assert len(fails(chance.CLAIM, {"chance": wrong})) == n_denied
 
 
 def test_a_turn_through_zero_is_small(perfect: dict[str, Sample]) -> None:
@@ -243,8 +272,9 @@ def test_every_claim_has_numbers_and_a_picture_and_what_fails_is_explained() -> 
     assert list(numbers) == [claim.name for claim in CLAIMS]
     assert {path.stem for path in FOLDER.glob("*.png")} == set(numbers)
     for claim in CLAIMS:
-        bounds = [one.bound for one in claim.judge(_nobody())]
-        assert [one["bound"] for one in numbers[claim.name]] == bounds
+        known = claim.judge(_nobody())
+        assert [one["what"] for one in numbers[claim.name]] == [one.what for one in known]
+        assert [bool(one["bound"]) for one in numbers[claim.name]] == [o.bounded for o in known]
         if any(one["holds"] is False for one in numbers[claim.name]):
             assert len(claim.remark) > 100, claim.name
 
@@ -255,7 +285,9 @@ def _nobody() -> dict[str, Sample]:
     nothing = np.zeros(0)
     found = dict.fromkeys(("on_off_index", "ml_x_px", "ml_y_px"), nothing)
     found |= dict.fromkeys(cells, nothing) | {"polarity": np.zeros(0, dtype="U3")}
-    return {name: Sample(cells, found) for name in point.NOISE_S}
+    columns = dict.fromkeys(("sharpness", "p_dsi", "spikes_per_bar"), nothing)
+    by_recording = {name: Sample(cells, found) for name in point.NOISE_S}
+    return by_recording | {"chance": Sample(columns, columns)}
 
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.name)

@@ -1,6 +1,6 @@
 """What the features recover from simulated retinas whose truth is known: docs/truth.md."""
 
-from truth import direction, fields, polarity, time_course
+from truth import chance, direction, fields, polarity, time_course
 
 CLAIMS = {
     polarity.CLAIM: polarity.draw,
@@ -8,5 +8,6 @@ CLAIMS = {
     fields.SIZE: fields.draw_size,
     time_course.CLAIM: time_course.draw,
     direction.CLAIM: direction.draw,
+    chance.CLAIM: chance.draw,
 }
 """All claims, in the order of the page, and what draws each."""

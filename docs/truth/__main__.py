@@ -8,7 +8,7 @@ from figures.canvas import draw, save
 from truth import CLAIMS
 from truth import operating_point as point
 from truth.claim import pooled
-from truth.estimates import samples
+from truth.estimates import chance, samples
 from truth.page import FOLDER, numbers_of, write
 
 logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -16,7 +16,7 @@ log = logging.getLogger("truth")
 start = time.monotonic()
 seeds = []
 for seed in point.SEEDS:
-    seeds.append(samples(point.N_CELLS, seed))
+    seeds.append(samples(point.N_CELLS, seed) | {"chance": chance(*point.N_CHANCE, seed)})
     log.info("seed %d done, %.0f s", seed, time.monotonic() - start)
 everything = pooled(seeds)
 numbers = numbers_of(list(CLAIMS), seeds, everything)

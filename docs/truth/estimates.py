@@ -15,6 +15,7 @@ from truth.claim import Sample
 from truth.maximum_likelihood import most_likely
 from truth.population import make_population, record
 from truth.recordings import Show
+from truth.retina import draw_cells
 
 _WANTED = {
     "on_off": ("class", "on_off_index", "p_on", "p_off"),
@@ -37,6 +38,32 @@ def samples(
         name: Sample(cells, _recorded(cells, Show.of(seconds, point.TRIALS[name], seed), seed))
         for name, seconds in noise_s.items()
     }  # fmt: skip
+
+
+def chance(n_null: int, n_sparse: int, seed: int) -> Sample:
+    """Cells without selectivity, and sparse ones, for the claim about chance; 3 trials."""
+    rng = np.random.default_rng([seed, 21])
+    n = n_null + n_sparse
+    kinds = rng.choice([k for k in point.MIXTURE if k != "selective"], n)
+    cells = draw_cells(rng, kinds)
+    for axis in ("major", "minor"):  # a long field would prefer an orientation
+        cells[f"sigma_{axis}_px"] = cells["sigma_px"]
+    sparse = np.arange(n) >= n_null
+    thinner = rng.uniform(0.01, 0.1, n)
+    for name in ("rest_hz", "gain_hz"):
+        cells[name] = np.where(sparse, cells[name] * thinner, cells[name])
+    show = Show.of(4, point.TRIALS["short"], seed)
+    inputs = show.inputs(record(cells, show, seed + 5000))
+    has_field = rng.random(n) < 0.5
+    fields = {
+        name: np.where(has_field, cells[name], np.nan)
+        for name in (
+            "centre_x_px", "centre_y_px", "sigma_major_px", "sigma_minor_px", "angle_deg",
+        )
+    } | {"movie": np.full(n, show.noise.name)}  # fmt: skip
+    bars = moving_bar(replace(inputs, features={"dense_noise": fields}), MovingBarParams()).values
+    found = {name: bars[name] for name in ("p_dsi", "dsi", "window_source")}
+    return Sample(cells, found | {"spikes_per_bar": bars["mean_count"].mean(axis=1)})
 
 
 def _recorded(cells: dict[str, np.ndarray], show: Show, seed: int) -> dict[str, np.ndarray]:

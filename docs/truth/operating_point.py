@@ -13,6 +13,8 @@ PIXELS: Final = 15
 """Pixels of the noise along a side."""
 SEEDS: Final = (1, 2, 3)
 N_CELLS: Final = 208
+N_CHANCE: Final = (790, 790)
+"""Cells without selectivity, and sparse ones, of the claim about chance."""
 TRIALS: Final = {"long": 5, "short": 3}
 NOISE_S: Final = {"long": 600, "short": 180}
 

@@ -133,7 +133,6 @@ DRAWN = {
 }
 """Columns whose spread the page tells, in words."""
 NOT_YET = (
-    "permutation p of cells without selectivity (2,000 of them and more), and of sparse ones",
     "q values in a population with few selective cells (10 among 800)",
     "the STA's significance at null pixels of driven cells, and the SD of z",
     "frequency tuning, by the sweep and by fixed frequencies",

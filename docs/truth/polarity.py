@@ -50,10 +50,10 @@ CLAIM = Claim(
     picture="Index of light on and off found against that of the rates",
     remark=(
         "ON-OFF cells whose sides nearly cancel have no average that stands out in 3 minutes, and "
-        "rightly no field. A wrong sign can come of a strongly biphasic cell (a trough of 0.6 of "
-        "the peak): images that are held smear its filter until the lobe of the trough is as "
-        "large as that of the peak in the average, whose peak gives `polarity`. The lobe that is "
-        "larger in `temporal_filter`, which knows of the hold, would give the right sign."
+        "rightly no field. The sign of a field is that of the larger lobe of `temporal_filter`. "
+        "When it was that of the STA's peak, the claim did not hold (0.985 in 3 minutes): images "
+        "that are held smear the filter of a biphasic cell, until the lobe of its trough is as "
+        "large as that of its peak."
     ),
 )
 
