@@ -21,7 +21,7 @@ help:
 	@echo "make lint    ruff, mypy, snakefmt and snakemake --lint"
 	@echo "make schemas write the workflow's schemas from the models in hdmea/"
 	@echo "make figures draw the figures of docs/definitions.md"
-	@echo "make truth   judge what features recover of simulated retinas, write docs/truth.md: 12 minutes"
+	@echo "make truth   judge what features recover of simulated retinas, write docs/truth.md; minutes"
 	@echo "make lock    resolve both locks anew from pyproject.toml"
 	@echo "make clean   remove environments, caches and the simulated recordings in demo; results stay"
 
