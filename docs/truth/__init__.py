@@ -1,13 +1,5 @@
-"""What the features recover from simulated retinas whose truth is known: docs/truth.md."""
+"""What the features recover from simulated retinas whose truth is known: docs/truth.md.
 
-from truth import chance, direction, fields, polarity, time_course
-
-CLAIMS = {
-    polarity.CLAIM: polarity.draw,
-    fields.CENTRE: fields.draw_centre,
-    fields.SIZE: fields.draw_size,
-    time_course.CLAIM: time_course.draw,
-    direction.CLAIM: direction.draw,
-    chance.CLAIM: chance.draw,
-}
-"""All claims, in the order of the page, and what draws each."""
+`retina` is the model, `operating_point` says what it is set to, `claims` what is claimed of the
+features, `samples` what the claims are judged by, `page` writes it down.
+"""

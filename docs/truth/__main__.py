@@ -1,28 +1,68 @@
-"""Compute all claims and write the page: ``PYTHONPATH=docs python -m truth``."""
+"""Compute all claims, or those that are named, and write the page.
 
+``PYTHONPATH=docs python -m truth [--page] [CLAIM ...]``; with ``--page`` the page is written of
+what was found before.
+"""
+
+import argparse
 import logging
 import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
 
 from figures.canvas import draw, save
 
-from truth import CLAIMS
 from truth import operating_point as point
-from truth.claim import pooled
-from truth.estimates import chance, samples
-from truth.page import FOLDER, numbers_of, write
+from truth.claim import RECORDED, Sample, pooled
+from truth.claims import CLAIMS
+from truth.page import CELLS, FOLDER, PAGE, numbers, rendered, spreads, store
+from truth.samples import SAMPLES
 
-logging.basicConfig(level=logging.INFO, format="%(message)s")
 log = logging.getLogger("truth")
-start = time.monotonic()
-seeds = []
-for seed in point.SEEDS:
-    seeds.append(samples(point.N_CELLS, seed) | {"chance": chance(*point.N_CHANCE, seed)})
-    log.info("seed %d done, %.0f s", seed, time.monotonic() - start)
-everything = pooled(seeds)
-numbers = numbers_of(list(CLAIMS), seeds, everything)
-write(list(CLAIMS), numbers)
-for claim, picture in CLAIMS.items():
-    save(draw(lambda picture=picture: picture(everything)), FOLDER / f"{claim.name}.png")
-for name, measures in numbers["claims"].items():
-    for one in measures:
-        log.info("%s: %s %s (%s) %s", name, one["what"], one["found"], one["bound"], one["holds"])
+
+
+def sample(name: str, seed: int) -> Sample:
+    """One sample; by name, since a function of it would have to be sent to another process."""
+    return SAMPLES[name](seed)
+
+
+def compute(names: list[str]) -> None:
+    """Make the samples that these claims need, judge them, and draw what was found."""
+    wanted = [claim for claim in CLAIMS if claim.name in names]
+    needed = [name for name in SAMPLES if any(name in claim.needs for claim in wanted)]
+    start = time.monotonic()
+    made: dict[tuple[str, int], Sample] = {}
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        waiting = {
+            pool.submit(sample, name, seed): (name, seed) for name in needed for seed in point.SEEDS
+        }
+        for done in as_completed(waiting):
+            name, seed = waiting[done]
+            made[name, seed] = done.result()
+            log.info("%s, seed %d: %.0f s", name, seed, time.monotonic() - start)
+    seeds = [{name: made[name, seed] for name in needed} for seed in point.SEEDS]
+    everything = pooled(seeds)
+    if RECORDED[0] in needed:
+        store(CELLS, spreads(everything[RECORDED[0]].cells))
+    for claim in wanted:
+        found = numbers(claim, seeds, everything)
+        store(claim.name, found)
+        save(draw(lambda claim=claim: claim.draw(everything)), FOLDER / f"{claim.name}.png")
+        for one in found:
+            log.info("%s: %s %s (%s) %s", claim.name, *(one[k] for k in _TOLD))
+
+
+_TOLD = ("what", "found", "bound", "holds")
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("claim", nargs="*", help="names; all claims without any")
+    parser.add_argument("--page", action="store_true", help="write the page, compute nothing")
+    asked = parser.parse_args()
+    known = [claim.name for claim in CLAIMS]
+    if unknown := set(asked.claim) - set(known):
+        parser.error(f"no claim {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+    if not asked.page:
+        compute(asked.claim or known)
+    PAGE.write_text(rendered(CLAIMS), encoding="utf-8")

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from truth import operating_point as point
 from truth.retina import Columns, joined
@@ -36,7 +38,9 @@ class Sample:
 
 
 Samples = Mapping[str, Sample]
-"""By recording: ``long`` and ``short``, and those that single claims need."""
+"""By name (`truth.samples`)."""
+RECORDED: Final = tuple(point.NOISE_S)
+"""Samples of the cells at the operating point: recorded ``long`` and ``short``."""
 
 
 def recordings(samples: Samples) -> list[tuple[str, Sample, str, str]]:
@@ -112,20 +116,26 @@ class Claim:
     Parameters
     ----------
     name
-        One word; the picture has it, too.
+        One word; what was found, and its picture, have it, too.
     statement
         What is claimed, for the reader.
+    needs
+        The samples that it is judged by (`truth.samples`).
     judge
         Measures of samples; the same ones in the same order for any samples.
+    draw
+        Draws its picture.
     picture
-        What its picture shows.
+        What that shows.
     remark
         What is to be known of the numbers: why one does not hold, and what would have to change.
     """
 
     name: str
     statement: str
+    needs: tuple[str, ...]
     judge: Callable[[Samples], list[Measure]]
+    draw: Callable[[Samples], Figure]
     picture: str
     remark: str = ""
 

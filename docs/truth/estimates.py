@@ -29,15 +29,11 @@ _WANTED = {
 }  # fmt: skip
 
 
-def samples(
-    n_cells: int, seed: int, *, noise_s: dict[str, int] = point.NOISE_S
-) -> dict[str, Sample]:
-    """The recordings of a population: ``long`` and ``short``, or those that have noise."""
+def recorded(name: str, n_cells: int, seed: int) -> Sample:
+    """Cells at the operating point, in the recording ``long`` or ``short`` of it."""
     cells = make_population(n_cells, seed)
-    return {
-        name: Sample(cells, _recorded(cells, Show.of(seconds, point.TRIALS[name], seed), seed))
-        for name, seconds in noise_s.items()
-    }  # fmt: skip
+    show = Show.of(point.NOISE_S[name], point.TRIALS[name], seed)
+    return Sample(cells, _found(cells, show, seed))
 
 
 def chance(n_null: int, n_sparse: int, seed: int) -> Sample:
@@ -66,7 +62,7 @@ def chance(n_null: int, n_sparse: int, seed: int) -> Sample:
     return Sample(cells, found | {"spikes_per_bar": bars["mean_count"].mean(axis=1)})
 
 
-def _recorded(cells: dict[str, np.ndarray], show: Show, seed: int) -> dict[str, np.ndarray]:
+def _found(cells: dict[str, np.ndarray], show: Show, seed: int) -> dict[str, np.ndarray]:
     # Recordings of the same cells with other noise have other spikes.
     trains = record(cells, show, seed + 1000 * show.step.trials.repeat)
     inputs = show.inputs(trains)

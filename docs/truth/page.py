@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 
 from truth import operating_point as point
-from truth.claim import Claim
+from truth.claim import Claim, Samples
+from truth.retina import Columns
 
-FOLDER = Path(__file__).parent
-NUMBERS, PAGE = FOLDER / "found.json", FOLDER.with_suffix(".md")
+FOLDER = Path(__file__).with_name("found")
+PAGE = FOLDER.parent.with_suffix(".md")
+CELLS = "cells"
 
 _HEAD = """# Truth
 
@@ -43,20 +45,16 @@ _NOT_YET = """
 """
 
 
-def numbers_of(claims: Sequence[Claim], seeds: Sequence[Any], all_seeds: Any) -> dict[str, Any]:
-    """What was measured, as it is stored: of the cells, and a list of numbers for each claim."""
-    cells = all_seeds["long"].cells
+def spreads(cells: Columns) -> dict[str, list[str]]:
+    """Percentiles of what the page tells of the cells that were drawn."""
     return {
-        "cells": {name: _spread(cells[name]) for name in DRAWN},
-        "claims": {claim.name: _numbers(claim, seeds, all_seeds) for claim in claims},
+        name: [f"{value:.1f}" for value in np.percentile(cells[name], (5, 50, 95))]
+        for name in DRAWN
     }
 
 
-def _spread(values: np.ndarray) -> list[str]:
-    return [f"{value:.1f}" for value in np.percentile(values, (5, 50, 95))]
-
-
-def _numbers(claim: Claim, seeds: Sequence[Any], all_seeds: Any) -> list[dict[str, Any]]:
+def numbers(claim: Claim, seeds: Sequence[Samples], all_seeds: Samples) -> list[dict[str, Any]]:
+    """What was measured, of all seeds and of each, as it is stored."""
     alone = [claim.judge(samples) for samples in seeds]
     return [
         {
@@ -71,9 +69,20 @@ def _numbers(claim: Claim, seeds: Sequence[Any], all_seeds: Any) -> list[dict[st
     ]
 
 
-def rendered(claims: Sequence[Claim], stored_numbers: Mapping[str, Any]) -> str:
-    """The page."""
-    numbers = stored_numbers["claims"]
+def store(name: str, found: Any) -> None:
+    """Keep what was found for a claim, or `CELLS`."""
+    text = json.dumps(found, indent=1) + "\n"
+    (FOLDER / f"{name}.json").write_text(text, encoding="utf-8")
+
+
+def stored(name: str) -> Any:
+    """What was stored last."""
+    return json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def rendered(claims: Sequence[Claim]) -> str:
+    """The page, of what was stored last."""
+    cells = stored(CELLS)
     minutes = {name: seconds // 60 for name, seconds in point.NOISE_S.items()}
     parts = [
         _HEAD,
@@ -85,20 +94,21 @@ def rendered(claims: Sequence[Claim], stored_numbers: Mapping[str, Any]) -> str:
         ),
         _rows(
             ("of the cells that were drawn", "5 %", "median", "95 %"),
-            [(said, *stored_numbers["cells"][name]) for name, said in DRAWN.items()],
+            [(said, *cells[name]) for name, said in DRAWN.items()],
         ),
         _TABLE,
         _rows(
             ("claim", "measure", "bound", "found", "by seed", "n", "holds"),
-            [_row(claim, one) for claim in claims for one in numbers[claim.name]],
+            [_row(claim, one) for claim in claims for one in stored(claim.name)],
         ),
     ]  # fmt: skip
     for claim in claims:
         parts.append(f"\n### {claim.name}\n\n{claim.statement}.\n")
         if claim.remark:
             parts.append(f"\n{claim.remark}\n")
-        parts.append(f"\n![{claim.picture}](truth/{claim.name}.png)\n")
-    parts.append(_NOT_YET.format(what="\n".join(f"- {what}" for what in NOT_YET)))
+        parts.append(f"\n![{claim.picture}](truth/found/{claim.name}.png)\n")
+    if NOT_YET:
+        parts.append(_NOT_YET.format(what="\n".join(f"- {what}" for what in NOT_YET)))
     return "\n".join(part.strip("\n") + "\n" for part in parts)
 
 
@@ -113,17 +123,6 @@ def _rows(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def write(claims: Sequence[Claim], numbers: Mapping[str, Any]) -> None:
-    """Store the numbers, and the page that is made of them."""
-    NUMBERS.write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
-    PAGE.write_text(rendered(claims, numbers), encoding="utf-8")
-
-
-def stored() -> dict[str, Any]:
-    """The numbers that were stored last."""
-    return dict(json.loads(NUMBERS.read_text(encoding="utf-8")))
-
-
 DRAWN = {
     "noise_hz": "mean rate in the noise (Hz)",
     "bar_spikes": "spikes above rest in the best direction of the bar",
@@ -132,7 +131,7 @@ DRAWN = {
     "biphasic_index": "trough over peak of the response to a flash",
 }
 """Columns whose spread the page tells, in words."""
-NOT_YET = (
+NOT_YET: tuple[str, ...] = (
     "q values in a population with few selective cells (10 among 800)",
     "the STA's significance at null pixels of driven cells, and the SD of z",
     "frequency tuning, by the sweep and by fixed frequencies",

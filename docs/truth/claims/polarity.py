@@ -7,7 +7,7 @@ from figures.canvas import BEFORE, OFF, ON, new_figure
 from matplotlib.figure import Figure
 
 from truth import operating_point as point
-from truth.claim import Claim, Measure, Sample, Samples, recordings, share
+from truth.claim import RECORDED, Claim, Measure, Sample, Samples, recordings, share
 
 LEAST_RIGHT = 0.99
 
@@ -41,23 +41,6 @@ def judge(samples: Samples) -> list[Measure]:
     return measures
 
 
-CLAIM = Claim(
-    "polarity",
-    "The polarity of cells with a sign (`on_off_index` of their true rates beyond 0.33, and a true "
-    "step response of d' ≥ 3 over the trials) is right: by `on_off_index`, where undefined counts "
-    "as wrong, and by the `polarity` of those that have a field in the noise",
-    judge,
-    picture="Index of light on and off found against that of the rates",
-    remark=(
-        "ON-OFF cells whose sides nearly cancel have no average that stands out in 3 minutes, and "
-        "rightly no field. The sign of a field is that of the larger lobe of `temporal_filter`. "
-        "When it was that of the STA's peak, the claim did not hold (0.985 in 3 minutes): images "
-        "that are held smear the filter of a biphasic cell, until the lobe of its trough is as "
-        "large as that of its peak."
-    ),
-)
-
-
 def draw(samples: Samples) -> Figure:
     """The index found against that of the rates."""
     figure = new_figure(3.0)
@@ -74,3 +57,22 @@ def draw(samples: Samples) -> Figure:
         axes.set(xlabel="of the rates", ylabel="found")
     axes.legend(loc="upper left", fontsize=8)
     return figure
+
+
+CLAIM = Claim(
+    "polarity",
+    "The polarity of cells with a sign (`on_off_index` of their true rates beyond 0.33, and a true "
+    "step response of d' ≥ 3 over the trials) is right: by `on_off_index`, where undefined counts "
+    "as wrong, and by the `polarity` of those that have a field in the noise",
+    needs=RECORDED,
+    judge=judge,
+    draw=draw,
+    picture="Index of light on and off found against that of the rates",
+    remark=(
+        "ON-OFF cells whose sides nearly cancel have no average that stands out in 3 minutes, and "
+        "rightly no field. The sign of a field is that of the larger lobe of `temporal_filter`. "
+        "When it was that of the STA's peak, the claim did not hold (0.985 in 3 minutes): images "
+        "that are held smear the filter of a biphasic cell, until the lobe of its trough is as "
+        "large as that of its peak."
+    ),
+)

@@ -7,7 +7,7 @@ from figures.canvas import BEFORE, OFF, ON, new_figure
 from matplotlib.figure import Figure
 
 from truth import operating_point as point
-from truth.claim import Claim, Measure, Sample, Samples, median, recordings
+from truth.claim import RECORDED, Claim, Measure, Sample, Samples, median, recordings
 
 MOST_ERROR_DEG, LEAST_ORDER = 5.0, 0.9
 
@@ -43,25 +43,6 @@ def judge(samples: Samples) -> list[Measure]:
     return measures
 
 
-CLAIM = Claim(
-    "direction",
-    "The preferred direction of direction-selective cells (true DSI ≥ 0.2) is right to 5° in the "
-    "median, and `dsi` orders the selective cells by their true DSI",
-    judge,
-    picture="DSI found against the true one, and errors of the preferred direction",
-    remark=(
-        "The order of the cells by `dsi` does not hold. Counts of Poisson-like cells with the "
-        "true responses and the true rate at rest, known, give a rank correlation of 0.89 with 5 "
-        "trials and 0.79 with 3; with a rate at rest that is measured in 1 s before each trial, "
-        "as it is here, 0.74 and 0.67; and maximum likelihood with the true shape of the tuning "
-        "0.96 and 0.92 (one draw of the selective cells of the first seed). Most is lost with the "
-        "rate at rest, of which an error makes all directions larger or smaller: it would have to "
-        "be measured over more time, such as that of each direction in which the bar is far from "
-        "the field."
-    ),
-)
-
-
 def draw(samples: Samples) -> Figure:
     """DSI found against the true one, and the errors of the angle."""
     figure = new_figure(3.0)
@@ -78,3 +59,24 @@ def draw(samples: Samples) -> Figure:
     right.set_title("preferred direction")
     right.legend(fontsize=8)
     return figure
+
+
+CLAIM = Claim(
+    "direction",
+    "The preferred direction of direction-selective cells (true DSI ≥ 0.2) is right to 5° in the "
+    "median, and `dsi` orders the selective cells by their true DSI",
+    needs=RECORDED,
+    judge=judge,
+    draw=draw,
+    picture="DSI found against the true one, and errors of the preferred direction",
+    remark=(
+        "The order of the cells by `dsi` does not hold. Counts of Poisson-like cells with the "
+        "true responses and the true rate at rest, known, give a rank correlation of 0.89 with 5 "
+        "trials and 0.79 with 3; with a rate at rest that is measured in 1 s before each trial, "
+        "as it is here, 0.74 and 0.67; and maximum likelihood with the true shape of the tuning "
+        "0.96 and 0.92 (one draw of the selective cells of the first seed). Most is lost with the "
+        "rate at rest, of which an error makes all directions larger or smaller: it would have to "
+        "be measured over more time, such as that of each direction in which the bar is far from "
+        "the field."
+    ),
+)

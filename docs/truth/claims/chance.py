@@ -15,32 +15,20 @@ LEAST_SPIKES = 1.0
 """Per presentation, from which on false positives are as many as the level says."""
 
 
-def null_p(sample: Sample) -> np.ndarray:
-    """Defined p values of cells without selectivity."""
-    p = sample.found["p_dsi"][sample.cells["sharpness"] == 0]
-    return p[np.isfinite(p)]
-
-
-def split(samples: Samples) -> dict[str, Sample]:
-    """Cells without selectivity: those with a spike per presentation, and sparser ones."""
-    out = {}
-    for name in ("many", "sparse"):
-        sample = samples["chance"]
-        few = sample.found["spikes_per_bar"] < LEAST_SPIKES
-        wanted = few if name == "sparse" else ~few
-        out[name] = Sample(
-            {column: values[wanted] for column, values in sample.cells.items()},
-            {column: values[wanted] for column, values in sample.found.items()},
-        )
-    return out
+def null_p(sample: Sample) -> dict[str, np.ndarray]:
+    """Defined p values of cells without selectivity: those with a spike per bar, and sparser."""
+    p = sample.found["p_dsi"]
+    wanted = (sample.cells["sharpness"] == 0) & np.isfinite(p)
+    few = sample.found["spikes_per_bar"] < LEAST_SPIKES
+    return {"many": p[wanted & ~few], "sparse": p[wanted & few]}
 
 
 def judge(samples: Samples) -> list[Measure]:
     """False positives at both levels."""
     measures = []
-    parts = split(samples)
+    by_rate = null_p(samples["chance"])
     for name, said in (("many", "≥ 1 spike per bar"), ("sparse", "< 1 spike per bar")):
-        p = null_p(parts[name])
+        p = by_rate[name]
         for level in LEVELS:
             low, high = binom.interval(CONFIDENCE, max(1, p.size), level)
             measures.append(
@@ -53,12 +41,27 @@ def judge(samples: Samples) -> list[Measure]:
     return measures
 
 
+def draw(samples: Samples) -> Figure:
+    """Sorted p against what they would be if all were equally likely."""
+    figure = new_figure(3.4)
+    pairs = zip(figure.subplots(1, 2), null_p(samples["chance"]).items(), strict=True)
+    for axes, (name, defined) in pairs:
+        p = np.sort(defined)
+        axes.plot([1e-4, 1], [1e-4, 1], color=BEFORE, lw=0.8)
+        axes.plot((np.arange(p.size) + 0.5) / max(1, p.size), p, ".", ms=3, color=ON)
+        axes.set(xscale="log", yscale="log", xlabel="rank / n", ylabel="p_dsi")
+        axes.set_title("≥ 1 spike per bar" if name == "many" else "< 1 spike per bar")
+    return figure
+
+
 CLAIM = Claim(
     "permutation",
     "Of round cells without selectivity, `p_dsi` is at most 0.05 and 0.01 as often as it says (the "
     "99 % binomial interval for so many cells), if they fire one spike and more per bar, and never "
     "more often if they fire less",
-    judge,
+    needs=("chance",),
+    judge=judge,
+    draw=draw,
     picture="p found against its rank, of cells without selectivity",
     remark=(
         "790 cells for each seed that fire as those above and 790 with 1 to 10 % of their rates, 3 "
@@ -76,16 +79,3 @@ CLAIM = Claim(
         "order of directions in each trial."
     ),
 )
-
-
-def draw(samples: Samples) -> Figure:
-    """Sorted p against what they would be if all were equally likely."""
-    figure = new_figure(3.4)
-    pairs = zip(figure.subplots(1, 2), split(samples).items(), strict=True)
-    for axes, (name, sample) in pairs:
-        p = np.sort(null_p(sample))
-        axes.plot([1e-4, 1], [1e-4, 1], color=BEFORE, lw=0.8)
-        axes.plot((np.arange(p.size) + 0.5) / max(1, p.size), p, ".", ms=3, color=ON)
-        axes.set(xscale="log", yscale="log", xlabel="rank / n", ylabel="p_dsi")
-        axes.set_title("≥ 1 spike per bar" if name == "many" else "< 1 spike per bar")
-    return figure

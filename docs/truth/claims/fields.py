@@ -7,7 +7,7 @@ from figures.canvas import BEFORE, OFF, ON, new_figure
 from matplotlib.figure import Figure
 
 from truth import operating_point as point
-from truth.claim import Claim, Measure, Sample, Samples, median, recordings
+from truth.claim import RECORDED, Claim, Measure, Sample, Samples, median, recordings
 
 MOST_ERROR_PX, MOST_RATIO = 0.15, 1.3
 MOST_SIZE_ERROR, MOST_SIZE_BIAS = 0.10, 0.03
@@ -55,38 +55,6 @@ def judge_size(samples: Samples) -> list[Measure]:
     return measures
 
 
-CENTRE = Claim(
-    "centre",
-    "The centre of a significant field is right to 0.15 px in the median at 10 minutes, and the "
-    "error at most 1.3 times that of a maximum-likelihood fit of the same Gaussian to the spikes, "
-    "the reference, which is told the temporal filter, the gain and the nonlinearity",
-    judge_centre,
-    picture="Part of the cells by the error of their centre, as found and of the reference",
-    remark=(
-        "The error is less than half of what is claimed, but the reference is better still, and "
-        "the claim about it does not hold. An average over spikes cannot use what the "
-        "nonlinearity tells: a cell with a sharp threshold says much by when it is silent. Of 20 "
-        "ON and OFF cells in 5 minutes of noise the median error was 0.088 px by `dense_noise`, "
-        "0.068 px by maximum likelihood with an exponential nonlinearity (the model in which the "
-        "average is all that the spikes tell), and 0.050 px with the true nonlinearity. To come "
-        "near the reference, `dense_noise` would have to fit field, filter and nonlinearity to "
-        "the spikes themselves, beginning with the fit to the map."
-    ),
-)
-SIZE = Claim(
-    "size",
-    "The size of a field, sqrt(`sigma_major_px` `sigma_minor_px`), is that of the true centre "
-    "mechanism to 10 % in the median, and to 3 % on average (median of the signed error)",
-    judge_size,
-    picture="Size found against true size, coloured by the weight of the surround",
-    remark=(
-        "Sizes come out a little small because of the surround, which is not fitted: the more, "
-        "the stronger it is. The maximum-likelihood fit of the same Gaussian is as much too "
-        "small. A fit of centre and surround together would change that."
-    ),
-)
-
-
 def draw_centre(samples: Samples) -> Figure:
     """How many cells have an error below, by the fit and by maximum likelihood."""
     figure = new_figure(2.8)
@@ -121,3 +89,39 @@ def draw_size(samples: Samples) -> Figure:
         axes.set_title(f"{minutes} of noise")
     figure.colorbar(dots, ax=axes, label="weight of the surround")
     return figure
+
+
+CENTRE = Claim(
+    "centre",
+    "The centre of a significant field is right to 0.15 px in the median at 10 minutes, and the "
+    "error at most 1.3 times that of a maximum-likelihood fit of the same Gaussian to the spikes, "
+    "the reference, which is told the temporal filter, the gain and the nonlinearity",
+    needs=RECORDED,
+    judge=judge_centre,
+    draw=draw_centre,
+    picture="Part of the cells by the error of their centre, as found and of the reference",
+    remark=(
+        "The error is less than half of what is claimed, but the reference is better still, and "
+        "the claim about it does not hold. An average over spikes cannot use what the "
+        "nonlinearity tells: a cell with a sharp threshold says much by when it is silent. Of 20 "
+        "ON and OFF cells in 5 minutes of noise the median error was 0.088 px by `dense_noise`, "
+        "0.068 px by maximum likelihood with an exponential nonlinearity (the model in which the "
+        "average is all that the spikes tell), and 0.050 px with the true nonlinearity. To come "
+        "near the reference, `dense_noise` would have to fit field, filter and nonlinearity to "
+        "the spikes themselves, beginning with the fit to the map."
+    ),
+)
+SIZE = Claim(
+    "size",
+    "The size of a field, sqrt(`sigma_major_px` `sigma_minor_px`), is that of the true centre "
+    "mechanism to 10 % in the median, and to 3 % on average (median of the signed error)",
+    needs=RECORDED,
+    judge=judge_size,
+    draw=draw_size,
+    picture="Size found against true size, coloured by the weight of the surround",
+    remark=(
+        "Sizes come out a little small because of the surround, which is not fitted: the more, "
+        "the stronger it is. The maximum-likelihood fit of the same Gaussian is as much too "
+        "small. A fit of centre and surround together would change that."
+    ),
+)

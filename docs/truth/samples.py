@@ -1,0 +1,16 @@
+"""The samples that claims are judged by, at full size: each a function of the seed alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from truth import operating_point as point
+from truth.claim import Sample
+from truth.estimates import chance, recorded
+
+SAMPLES: Mapping[str, Callable[[int], Sample]] = {
+    "long": partial(recorded, "long", point.N_CELLS),
+    "short": partial(recorded, "short", point.N_CELLS),
+    "chance": partial(chance, *point.N_CHANCE),
+}
