@@ -16,14 +16,9 @@ from truth import operating_point as point
 from truth.claim import RECORDED, Sample, pooled
 from truth.claims import CLAIMS
 from truth.page import CELLS, FOLDER, PAGE, numbers, rendered, spreads, store
-from truth.samples import SAMPLES
+from truth.samples import SAMPLES, make
 
 log = logging.getLogger("truth")
-
-
-def sample(name: str, seed: int) -> Sample:
-    """One sample; by name, since a function of it would have to be sent to another process."""
-    return SAMPLES[name](seed)
 
 
 def compute(names: list[str]) -> None:
@@ -34,7 +29,7 @@ def compute(names: list[str]) -> None:
     made: dict[tuple[str, int], Sample] = {}
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
         waiting = {
-            pool.submit(sample, name, seed): (name, seed) for name in needed for seed in point.SEEDS
+            pool.submit(make, name, seed): (name, seed) for name in needed for seed in point.SEEDS
         }
         for done in as_completed(waiting):
             name, seed = waiting[done]

@@ -14,3 +14,8 @@ SAMPLES: Mapping[str, Callable[[int], Sample]] = {
     "short": partial(recorded, "short", point.N_CELLS),
     "chance": partial(chance, *point.N_CHANCE),
 }
+
+
+def make(name: str, seed: int) -> Sample:
+    """One sample; asked for by its name, which another process understands."""
+    return SAMPLES[name](seed)
