@@ -13,6 +13,7 @@ import numpy as np
 import pynapple as nap
 import quantities as pq
 import spikeinterface as si
+from scipy import stats
 
 from hdmea.features.inputs import Trials
 from hdmea.kernels.spikes import SpikeTrains
@@ -131,3 +132,24 @@ def repeated(
         event_name=np.tile(np.array(list(events), dtype=np.str_), n),
         event_time_s=(start_s[:, None] + at).ravel(),
     )
+
+
+def p_of_dispersed_counts(k: int, m: int, share: float, dispersion: float, known: float) -> float:
+    """Two-sided p of two counts by scipy's distributions: tails of a binomial are those of a beta.
+
+    The larger of that of the counts, and that of the counts over the dispersion, whose normal
+    quantile is looked up in Student's t with so many degrees of freedom `known`.
+    """
+
+    def smaller_tail(one: float, other: float) -> float:
+        tails = [
+            stats.beta(count, rest + 1).cdf(part) if count else 1.0
+            for count, rest, part in ((one, other, share), (other, one, 1 - share))
+        ]
+        return min(0.5, *tails)
+
+    plain = smaller_tail(k, m)
+    if not dispersion > 0:
+        return float(2 * plain)
+    wide = stats.t(known).sf(stats.norm.isf(smaller_tail(k / dispersion, m / dispersion)))
+    return float(2 * max(plain, wide))

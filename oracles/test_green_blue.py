@@ -5,14 +5,34 @@ from __future__ import annotations
 import numpy as np
 import pynapple as nap
 import pytest
-from peers import SAMPLING_HZ, Cells, modulated, on_samples, poisson, repeated
-from scipy.stats import binomtest
+from peers import (
+    SAMPLING_HZ,
+    Cells,
+    modulated,
+    on_samples,
+    p_of_dispersed_counts,
+    poisson,
+    repeated,
+)
 
 from hdmea.features.green_blue import GreenBlueParams, green_blue
 from hdmea.features.inputs import FeatureInputs
 
 EDGES = {"green_on": 2.0, "green_off": 4.0, "blue_on": 6.0, "blue_off": 8.0}
 TRIAL_S, N_TRIALS, DURATION_S = 10.0, 10, 120.0
+
+
+def known(edge: str) -> float:
+    """Degrees of freedom of a dispersion: places every 0.25 s apart from responses to others."""
+    others = [at for name, at in EDGES.items() if name != edge]
+    places = [
+        at
+        for at in np.arange(1.0, TRIAL_S - 0.45, 0.25)
+        if all(at + 0.5 <= other or at - 1.0 >= other + 0.5 for other in others)
+    ]
+    bins = np.arange(0.025, TRIAL_S, 0.05) - np.array(places)[:, None]
+    weights = 2 * ((bins > 0) & (bins < 0.5)) - 1.0 * ((bins > -1.0) & (bins < 0))
+    return (N_TRIALS - 1) * len(places) ** 2 / (np.corrcoef(weights) ** 2).sum()
 
 
 def test_indices_follow_from_pynapples_rates_and_scipys_p() -> None:
@@ -56,12 +76,9 @@ def test_indices_follow_from_pynapples_rates_and_scipys_p() -> None:
                 values[f"n_spikes_{edge}_baseline"][unit],
             ) == (k, m)
             change[edge] = (k / 0.5 - m / 1.0) / N_TRIALS
-            sides = ("less", "greater")
-            p = min(
-                1,
-                2 * min(binomtest(k, k + m, 1 / 3, side).pvalue if k + m else 1 for side in sides),
-            )
-            assert values[f"p_{edge}"][unit] == pytest.approx(p, rel=1e-10)
+            dispersion = values[f"dispersion_{edge}"][unit]
+            p = p_of_dispersed_counts(k, m, 1 / 3, dispersion, known(edge))
+            assert values[f"p_{edge}"][unit] == pytest.approx(p, rel=1e-9, abs=1e-300)
             responds[edge] = p < 0.01 and change[edge] > 0 and k >= 5
         for edge in ("on", "off"):
             green, blue = (max(change[f"{colour}_{edge}"], 0) for colour in ("green", "blue"))

@@ -6,13 +6,24 @@ import numpy as np
 import pynapple as nap
 import pytest
 import quantities as pq
+import statsmodels.api as sm
 from elephant.statistics import time_histogram
-from peers import SAMPLING_HZ, Cells, bursts, modulated, on_samples, poisson, repeated
+from peers import (
+    SAMPLING_HZ,
+    Cells,
+    bursts,
+    modulated,
+    on_samples,
+    p_of_dispersed_counts,
+    poisson,
+    repeated,
+)
 from scipy.stats import binomtest, poisson_means_test
 from statsmodels.stats.rates import test_poisson_2indep as compare_rates
 
 from hdmea.features.inputs import FeatureInputs
 from hdmea.features.on_off import OnOffParams, on_off
+from hdmea.kernels.dispersion import dispersion_of_changes
 
 ON_S, OFF_S, TRIAL_S = 1.0, 6.0, 10.0
 N_TRIALS = 12
@@ -144,7 +155,7 @@ def test_peak_latency_and_transience_are_those_of_elephants_histogram(
 
 
 def test_index_and_class_follow_from_pynapples_rates_and_scipys_p(
-    values: dict[str, np.ndarray], responding: Cells, starts_s: np.ndarray
+    values: dict[str, np.ndarray], responding: Cells, starts_s: np.ndarray, dispersions
 ) -> None:
     expected = []
     for unit in range(len(responding.samples)):
@@ -155,11 +166,10 @@ def test_index_and_class_follow_from_pynapples_rates_and_scipys_p(
             train = responding.pynapple[unit]
             k, m = (len(train.restrict(nap.IntervalSet(*window))) for window in windows)
             change = (k / WINDOW_S - m / BASELINE_S) / N_TRIALS
-            tails = [
-                binomtest(k, k + m, SHARE, side).pvalue if k + m else 1
-                for side in ("less", "greater")
-            ]
-            significant = 2 * min(tails) < 0.01
+            dispersion, known = dispersions[unit, edge]
+            p = p_of_dispersed_counts(k, m, SHARE, dispersion, known)
+            assert values[f"p_{edge}"][unit] == pytest.approx(p, rel=1e-9, abs=1e-300)
+            significant = p < 0.01
             responds.append(significant and change > 0 and k >= 5)
             falls.append(significant and change < 0 and m >= 5)
             at_edges.append(max(change, 0))
@@ -176,6 +186,71 @@ def test_index_and_class_follow_from_pynapples_rates_and_scipys_p(
             expected.append("suppressed" if any(falls) else "none")
     assert values["class"].tolist() == expected
     assert set(expected) == {"on", "off", "on_off", "suppressed", "none"}
+
+
+# -- dispersion ------------------------------------------------------------------------------------
+
+
+def places_s(edge_s: float, other_s: float) -> np.ndarray:
+    """Every 0.25 s of the trial, but for the response to the other edge; from the trial's start."""
+    at = np.arange(BASELINE_S, TRIAL_S - WINDOW_S + 0.1, WINDOW_S / 2)
+    apart = (at + WINDOW_S <= other_s) | (at - BASELINE_S >= other_s + WINDOW_S)
+    return at[apart | (at == edge_s)]
+
+
+@pytest.fixture(scope="module")
+def dispersions(responding: Cells, starts_s: np.ndarray) -> dict[tuple[int, str], tuple]:
+    """By unit and edge: from pynapple's counts in each trial; and how well each is known."""
+    found = {}
+    for edge, edge_s, other_s in (("on", ON_S, OFF_S), ("off", OFF_S, ON_S)):
+        # what a spike in each bin of 50 ms counts for, at each place
+        at = places_s(edge_s, other_s)
+        bins = np.arange(0.025, TRIAL_S, 0.05) - at[:, None]
+        after, before = (bins > 0) & (bins < WINDOW_S), (bins > -BASELINE_S) & (bins < 0)
+        weights = (1 - SHARE) * after - SHARE * before
+        known = (N_TRIALS - 1) * at.size**2 / (np.corrcoef(weights) ** 2).sum()
+        for unit in range(len(responding.samples)):
+            train = responding.pynapple[unit]
+            changes, poisson = np.empty((2, N_TRIALS, at.size))
+            for place, begin in enumerate(at):
+                middle = starts_s + begin
+                k = train.count(ep=nap.IntervalSet(middle, middle + WINDOW_S)).values
+                m = train.count(ep=nap.IntervalSet(middle - BASELINE_S, middle)).values
+                changes[:, place] = (1 - SHARE) * k - SHARE * m
+                poisson[:, place] = (1 - SHARE) ** 2 * k + SHARE**2 * m
+            variance = changes.var(axis=0, ddof=1).sum()
+            spikes = poisson.mean(axis=0).sum()
+            found[unit, edge] = (variance / spikes if spikes else np.nan), known
+    return found
+
+
+def test_dispersion_is_the_variance_of_pynapples_counts_between_trials(
+    values: dict[str, np.ndarray], dispersions
+) -> None:
+    for (unit, edge), (dispersion, _) in dispersions.items():
+        found = values[f"dispersion_{edge}"][unit]
+        assert found == pytest.approx(dispersion, rel=1e-9, nan_ok=True)
+    (poisson, _), (burst, _) = (dispersions[unit, "on"] for unit in (4, 5))
+    assert poisson < 1.5
+    assert burst > 3
+
+
+@pytest.mark.parametrize("per_burst", [1, 4])
+def test_dispersion_is_the_scale_of_statsmodels_binomial_model(per_burst: int) -> None:
+    # The model takes the spikes after of those in both windows, given their sum, with a mean of
+    # its own for each place; its scale is Pearson's chi square over the degrees of freedom.
+    rng = np.random.default_rng(31)
+    ours, theirs = [], []
+    for _ in range(40):
+        k, m = (per_burst * rng.poisson(mean / per_burst, (5, 6)) for mean in (10.0, 20.0))
+        place = np.tile(np.eye(6), (5, 1))
+        both = np.stack([k.ravel(), m.ravel()], axis=1)
+        some = both.sum(axis=1) > 0
+        model = sm.GLM(both[some], place[some], family=sm.families.Binomial()).fit()
+        theirs.append(model.pearson_chi2 / model.df_resid)
+        ours.append(dispersion_of_changes(k[None], m[None], SHARE, 24.0).value[0])
+    assert np.median(ours) == pytest.approx(np.median(theirs), rel=0.03)
+    assert np.corrcoef(ours, theirs)[0, 1] > 0.9
 
 
 # -- significance ----------------------------------------------------------------------------------
@@ -206,8 +281,8 @@ def found() -> list[tuple[int, int, float]]:
     return rows
 
 
-def test_p_is_twice_the_smaller_tail_of_scipys_binomial_test(found, values) -> None:
-    for k, m, p in [*found, *counts_of(values, "on"), *counts_of(values, "off")]:
+def test_p_of_one_trial_is_twice_the_smaller_tail_of_scipys_binomial_test(found) -> None:
+    for k, m, p in found:
         if k + m == 0:
             assert p == 1
             continue
@@ -221,7 +296,7 @@ def statsmodels_p(k: int, m: int, method: str, alternative: str = "two-sided") -
     return float(test.pvalue)
 
 
-def test_p_is_that_of_statsmodels_exact_comparison_of_two_poisson_rates(found) -> None:
+def test_p_of_one_trial_is_that_of_statsmodels_exact_comparison_of_two_poisson_rates(found) -> None:
     for k, m, p in found:
         if k + m == 0:
             continue  # undefined there, and 1 here

@@ -72,7 +72,6 @@ def test_every_edge_is_that_of_the_light_step():
             name = f"{colour}_{edge}"
             for ours_name, theirs_name in (
                 (f"r_{name}_hz", f"r_{edge}_hz"),
-                (f"p_{name}", f"p_{edge}"),
                 (f"n_spikes_{name}_baseline", f"n_spikes_{edge}_baseline"),
                 (f"latency_to_peak_{name}_ms", f"latency_to_peak_{edge}_ms"),
                 (f"transience_{name}", f"transience_{edge}"),
@@ -80,6 +79,29 @@ def test_every_edge_is_that_of_the_light_step():
             ):
                 np.testing.assert_array_equal(ours.values[ours_name], theirs.values[theirs_name])
         np.testing.assert_array_equal(ours.values["qi"], theirs.values["qi"])
+
+
+def test_p_of_an_edge_is_that_of_the_light_step_where_neither_knows_how_much_changes_vary():
+    rng = np.random.default_rng(4)
+    spikes = trains(*(rng.uniform(15, 60, n) for n in (0, 40, 900)), after("blue_off", 9))
+    ours = run(spikes, trials(STARTS[:1], LENGTH, EVENTS, kind="green_blue"))
+    light = {"light_on": EVENTS["green_on"], "light_off": EVENTS["green_off"]}
+    step = trials(STARTS[:1], LENGTH, light, kind="step")
+    theirs = on_off(FeatureInputs(spikes, trials=step), OnOffParams())
+    for edge in ("on", "off"):
+        assert ours.reasons[f"dispersion_green_{edge}"].tolist() == ["too_few_trials"] * 4
+        p = theirs.values[f"p_{edge}"]
+        np.testing.assert_array_equal(ours.values[f"p_green_{edge}"], p)
+
+
+def test_a_response_to_one_colour_is_not_dispersion_of_the_others():
+    # Blue light on: 30, 0 and 0 spikes; 5 regular spikes a trial after green light on.
+    unit = np.r_[after("green_on", 5), STARTS[0] + EVENTS["blue_on"] + 0.1 + 0.01 * np.arange(30)]
+    values = run(trains(unit)).values
+    assert values["dispersion_green_on"] == pytest.approx([0])
+    assert values["dispersion_blue_on"][0] > 20
+    assert values["p_green_on"] == pytest.approx([2 / 3**15])
+    assert values["p_blue_on"][0] > 0.1
 
 
 def test_known_rates_are_found():

@@ -79,7 +79,7 @@ def test_the_off_baseline_is_before_offset_so_after_discharge_is_no_off_response
 
 
 @pytest.mark.parametrize(("n_response", "n_baseline"), [(0, 0), (5, 0), (0, 30), (12, 3), (1, 2)])
-def test_p_is_twice_the_smaller_binomial_tail(n_response, n_baseline):
+def test_p_of_a_single_trial_is_twice_the_smaller_binomial_tail(n_response, n_baseline):
     unit = (
         STARTS[0]
         + np.r_[ON + np.linspace(0, 0.499, n_response), ON - np.linspace(0.001, 1, n_baseline)]
@@ -88,9 +88,12 @@ def test_p_is_twice_the_smaller_binomial_tail(n_response, n_baseline):
     k = np.arange(n_response + n_baseline + 1)
     pmf = binom.pmf(k, n_response + n_baseline, share)
     tails = pmf[k <= n_response].sum(), pmf[k >= n_response].sum()
-    values = run(trains(unit)).values
-    assert values["p_on"] == pytest.approx([min(1, 2 * min(tails))])
-    assert values["p_off"].tolist() == [1.0]
+    result = run(trains(unit), steps(STARTS[:1]))
+    assert result.values["p_on"] == pytest.approx([min(1, 2 * min(tails))])
+    assert result.values["p_off"].tolist() == [1.0]
+    # A single trial does not tell how much counts vary, and says so.
+    assert np.isnan(result.values["dispersion_on"]).all()
+    assert result.reasons["dispersion_on"].tolist() == ["too_few_trials"]
 
 
 def test_p_of_silent_differences_is_not_too_small():
@@ -106,7 +109,7 @@ def test_p_of_silent_differences_is_not_too_small():
 
 def test_cells_that_do_not_respond_have_no_index_and_say_so():
     silent, single = [], STARTS[:1] + ON + 0.1
-    four = STARTS[0] + ON + BURST[:4]
+    four = np.r_[in_trials(ON + 0.1), STARTS[0] + ON + 0.2]
     result = run(trains(silent, single, four, SUPPRESSED))
     assert np.isnan(result.values["on_off_index"]).all()
     assert np.isnan(result.values["latency_to_peak_on_ms"]).all()
@@ -117,13 +120,86 @@ def test_cells_that_do_not_respond_have_no_index_and_say_so():
     assert result.values["r_on_hz"] == pytest.approx([0, 2 / 3, 8 / 3, -20])
     assert result.values["p_on"][2] < 0.05  # 4 spikes against none, and still too few
     assert result.reasons["qi"].tolist() == ["too_few_spikes", "", "", ""]
+    assert result.reasons["dispersion_on"].tolist() == ["too_few_spikes", "", "", ""]
 
 
 def test_five_spikes_are_enough_where_they_are_significant():
-    five = STARTS[0] + ON + BURST[:5]
+    five = np.r_[in_trials(ON + 0.1), STARTS[:2] + ON + 0.2]
     assert run(trains(five)).values["class"].tolist() == ["on"]  # p = 2 / 3^5 = 0.0082
     assert run(trains(five), alpha=0.008).values["class"].tolist() == ["none"]
     assert run(trains(five), min_spikes=6).values["class"].tolist() == ["none"]
+
+
+def test_a_burst_in_one_trial_is_no_response_and_the_same_spikes_in_all_are():
+    burst = STARTS[1] + ON + BURST[:6]
+    spread = in_trials(*(ON + BURST[:2]))
+    values = run(trains(burst, spread)).values
+    assert values["n_spikes_on"].tolist() == [6, 6]
+    assert values["class"].tolist() == ["none", "on"]
+    # One burst of 6 varies 6 times as much as 6 spikes: p is that of one spike, and wider.
+    assert values["dispersion_on"] == pytest.approx([6, 0])
+    assert values["p_on"][0] > 2 / 3
+    assert values["p_on"][1] == pytest.approx(2 / 3**6)
+
+
+def test_dispersion_is_the_variance_of_changes_by_hand():
+    # Two trials; windows of 0.5 s against 1 s before them. Beside the edge's own place only those
+    # every 0.25 s from it in which the spikes lie count for anything, here by brute force.
+    starts = STARTS[:2]
+    rng = np.random.default_rng(4)
+    unit = np.sort(rng.uniform(20, 40, 90))
+    values = run(trains(unit), steps(starts)).values
+    for edge, at, other in (("on", ON, OFF), ("off", OFF, ON)):
+        varies = poisson = 0.0
+        for place in np.arange(0, LENGTH, 0.25):
+            if place < 1.0 or place + 0.5 > LENGTH or other - 0.5 < place < other + 1.5:
+                continue
+            n = [
+                [((unit >= s + a) & (unit < s + b)).sum() for a, b in ((-1, 0), (0, 0.5))]
+                for s in starts + place
+            ]
+            change = [after * 2 / 3 - before / 3 for before, after in n]
+            varies += np.var(change, ddof=1)
+            poisson += np.mean([after * 4 / 9 + before / 9 for before, after in n])
+        assert values[f"dispersion_{edge}"] == pytest.approx([varies / poisson]), at
+
+
+def test_a_drift_from_trial_to_trial_is_no_dispersion_and_costs_nothing():
+    rng = np.random.default_rng(5)
+    starts = 20.0 + LENGTH * np.arange(5)
+    units = [
+        np.concatenate([
+            rng.uniform(start, start + LENGTH, rng.poisson(LENGTH * rate))
+            for start, rate in zip(starts, (4, 8, 16, 32, 64), strict=True)
+        ])
+        for _ in range(60)
+    ]  # fmt: skip
+    # The counts of a window vary 19 times as much as Poisson counts, their changes do not.
+    values = run(trains(*units), steps(starts)).values
+    assert np.median(values["dispersion_on"]) == pytest.approx(1, abs=0.15)
+
+
+def test_bursts_do_not_respond_by_chance_and_respond_when_they_do():
+    rng = np.random.default_rng(6)
+
+    def bursting(hz_of_bursts, at, length):
+        first = at + rng.uniform(0, length, rng.poisson(hz_of_bursts * length))
+        return (first[:, None] + 0.008 * np.arange(4)).ravel()  # Fano factor 4
+
+    rest = [bursting(2.5, 0, 60) for _ in range(600)]
+    driven = [
+        np.concatenate([bursting(2.5, 0, 60), *(bursting(30, s + ON, 0.45) for s in STARTS)])
+        for _ in range(100)
+    ]
+    values = run(trains(*rest, *driven)).values
+    assert np.median(values["dispersion_on"][:600]) == pytest.approx(4, rel=0.1)
+    for edge in ("on", "off"):
+        assert (values[f"p_{edge}"][:600] < 0.01).sum() <= binom.ppf(0.995, 600, 0.01)
+    # taken for Poisson, a quarter would be
+    n, m = (values[f"n_spikes_on{of}"][:600] for of in ("", "_baseline"))
+    poisson = 2 * np.minimum(binom.cdf(n, n + m, 1 / 3), binom.sf(n - 1, n + m, 1 / 3))
+    assert (poisson < 0.01).mean() > 0.15
+    assert (values["p_on"][600:] < 0.01).mean() > 0.95
 
 
 def test_peak_sustained_latency_and_transience_by_hand():

@@ -15,7 +15,7 @@ from hdmea.features.light_edges import (
     check_edges,
     contrast,
     edge_outputs,
-    edge_response,
+    edge_responses,
     edge_result,
 )
 from hdmea.features.played import event_times, trials_of
@@ -34,7 +34,8 @@ def green_blue(inputs: FeatureInputs, params: GreenBlueParams) -> FeatureResult:
     """Responses to the onset and the offset of green and of blue light, over all trials.
 
     Each of the four edges is measured as in `on_off`: the mean rate in `window_s` after it minus
-    that in the last `baseline_s` before it, with an exact two-sided p. For ON and for OFF,
+    that in the last `baseline_s` before it, with an exact two-sided p, given how much such changes
+    vary between trials. For ON and for OFF,
     ``chromatic_index = (G - B) / (G + B)`` of the rectified changes G and B, where at least one
     of the two is a response: an increase with ``p < alpha`` and at least `min_spikes` spikes.
 
@@ -59,7 +60,8 @@ def green_blue(inputs: FeatureInputs, params: GreenBlueParams) -> FeatureResult:
         return not_applicable(GREEN_BLUE, spikes.n_units)
     edges = _edges(trials, rows)
     check_edges("green_blue", str(trials.movie[rows[0]]), edges, params)
-    found = {name: edge_response(spikes, times, params) for name, times in edges.items()}
+    start, stop = trials.start_s[rows], trials.stop_s[rows]
+    found = edge_responses(spikes, edges, start, stop, params)
 
     values: dict[str, npt.NDArray[Any]] = {}
     reasons: dict[str, npt.NDArray[np.str_]] = {}
@@ -71,7 +73,7 @@ def green_blue(inputs: FeatureInputs, params: GreenBlueParams) -> FeatureResult:
         reasons[name] = reasons_where({"no_response": none})
     for part in (
         *(edge_result(name, response) for name, response in found.items()),
-        whole_trials("green_blue", spikes, trials.start_s[rows], trials.stop_s[rows], params),
+        whole_trials("green_blue", spikes, start, stop, params),
     ):
         values |= part.values
         reasons |= part.reasons
@@ -91,7 +93,7 @@ def _edges(trials: Trials, rows: npt.NDArray[np.int64]) -> dict[str, npt.NDArray
 
 GREEN_BLUE = Feature(
     name="green_blue",
-    version=2,
+    version=3,
     params=GreenBlueParams,
     needs=frozenset({"spikes", "trials"}),
     stimulus_kind=KIND,

@@ -17,7 +17,7 @@ from hdmea.features.light_edges import (
     check_edges,
     contrast,
     edge_outputs,
-    edge_response,
+    edge_responses,
     edge_result,
 )
 from hdmea.features.on_off_ref import REFERENCE_OUTPUTS, reference_measures
@@ -48,8 +48,11 @@ def on_off(inputs: FeatureInputs, params: OnOffParams) -> FeatureResult:
 
     p is exact and two-sided: given the sum of the two counts, a Poisson count in the response
     window is binomial with probability ``window / (window + baseline)``; p is twice the smaller
-    tail. A *response* is an increase with ``p < alpha`` and at least `min_spikes` spikes in
-    its window.
+    tail. Spikes in bursts vary more: by the *dispersion*, the variance between trials of such
+    changes all over the trial, relative to that of Poisson spikes. p is the larger one of that of
+    the counts, and that of the counts divided by the dispersion, which is made wider as Student's
+    t, since the dispersion is an estimate. A single trial has none, and is taken for Poisson. A
+    *response* is an increase with ``p < alpha`` and at least `min_spikes` spikes in its window.
 
     Peaks, latency and transience (``1 - mean r(0.35-0.45 s after the peak) / r(peak)``) are of
     the PSTH without smoothing, the first of equal bins; the sustained rate is that in the
@@ -81,7 +84,8 @@ def on_off(inputs: FeatureInputs, params: OnOffParams) -> FeatureResult:
         return not_applicable(ON_OFF, spikes.n_units)
     edges = {name: event_times(trials, rows, name) for name in EVENTS}
     check_edges("on_off", str(trials.movie[rows[0]]), edges, params)
-    on, off = (edge_response(spikes, edges[name], params) for name in EVENTS)
+    start, stop = trials.start_s[rows], trials.stop_s[rows]
+    on, off = edge_responses(spikes, edges, start, stop, params).values()
 
     values: dict[str, npt.NDArray[Any]] = {}
     reasons: dict[str, npt.NDArray[np.str_]] = {}
@@ -93,7 +97,6 @@ def on_off(inputs: FeatureInputs, params: OnOffParams) -> FeatureResult:
         values[name] = np.where(no_response, np.nan, contrast(at_on, at_off))
         reasons[name] = reasons_where({"no_response": np.isnan(values[name])})
     values["class"] = _classify(values["on_off_index"], on, off, params.class_cut)
-    start, stop = trials.start_s[rows], trials.stop_s[rows]
     for found in (
         edge_result("on", on),
         edge_result("off", off),
@@ -118,7 +121,7 @@ def _classify(
 
 ON_OFF = Feature(
     name="on_off",
-    version=3,
+    version=4,
     params=OnOffParams,
     needs=frozenset({"spikes", "trials"}),
     stimulus_kind=KIND,
