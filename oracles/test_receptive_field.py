@@ -21,7 +21,7 @@ from hdmea.kernels.gaussian_fit import fit_gaussians
 from hdmea.kernels.pixel_gaussian import gaussian_map
 from hdmea.kernels.space_time import separate
 from hdmea.kernels.sta_peak import p_bonferroni
-from hdmea.kernels.temporal_filter import N_FOLDS, RIDGES, peaks, temporal_filters
+from hdmea.kernels.temporal_filter import N_FOLDS, PENALTIES, peaks, temporal_filters
 
 FWHM = 2 * np.sqrt(2 * np.log(2))
 SHAPE = (17, 21)
@@ -214,6 +214,16 @@ def test_filters_are_scikit_learns_ridge_regression_with_the_penalty_that_predic
     weight = times[used].astype(float)
     fold = np.arange(n) * 2 * N_FOLDS // n % N_FOLDS
     fold = np.repeat(fold, grid)[used]
+    # Rows that must be 0 are the penalty, and there is hardly any on the weights themselves.
+    curved = np.diff(np.eye(lags.size), 2, axis=0) * np.abs(lags[1:-1, None]) ** 1.5
+    zeros = np.vstack([curved, np.sqrt(0.1) * np.eye(lags.size)])
+
+    def fitted(x, y, weight, strength):
+        x, y = np.vstack([x, zeros]), np.append(y, np.zeros(len(zeros)))
+        weight = np.append(weight, np.full(len(zeros), strength))
+        model = Ridge(alpha=1e-12, fit_intercept=False, solver="svd")
+        return model.fit(x, y, sample_weight=weight)
+
     for unit in range(len(counts)):
         frames = np.repeat(light[unit], grid)
         seen = np.stack([frames[used + lag] for lag in lags], axis=1)
@@ -223,19 +233,18 @@ def test_filters_are_scikit_learns_ridge_regression_with_the_penalty_that_predic
         y = fired - np.average(fired, weights=weight)
         scale = (weight[:, None] * x**2).sum() / lags.size
         error = []
-        for ridge in RIDGES:
+        for strength in PENALTIES:
             missed = 0.0
             for one in range(N_FOLDS):
                 of_fold = fold == one
-                model = Ridge(alpha=ridge * scale, fit_intercept=False)
-                model.fit(x[~of_fold], y[~of_fold], sample_weight=weight[~of_fold])
+                model = fitted(x[~of_fold], y[~of_fold], weight[~of_fold], strength * scale)
                 missed += (weight[of_fold] * (y - model.predict(x))[of_fold] ** 2).sum()
             error.append(missed)
         best = int(np.argmin(error))
-        assert mine.ridge[unit] == pytest.approx(RIDGES[best])
+        assert mine.penalty[unit] == pytest.approx(PENALTIES[best])
         r2 = 1 - error[best] / (weight * y**2).sum()
         assert mine.r2[unit] == pytest.approx(r2, abs=1e-9)
-        model = Ridge(alpha=RIDGES[best] * scale).fit(seen, fired, sample_weight=weight)
+        model = fitted(x, y, weight, PENALTIES[best] * scale)
         largest = np.abs(model.coef_).max()
         assert mine.weights[unit] == pytest.approx(model.coef_, abs=1e-8 * largest)
     assert (mine.r2[:2] > 0.05).all()

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hdmea.kernels.ellipse import Ellipses, mapped
-from hdmea.kernels.temporal_filter import RIDGES, peaks, temporal_filters
+from hdmea.kernels.temporal_filter import PENALTIES, peaks, roughness, temporal_filters
 
 LAGS = np.arange(-60, 0)
 
@@ -34,20 +34,34 @@ def written_out(counts, times, light, lags, grid):
     scale = (weight[:, None] * design**2).sum() / lags.size
     assert n_frames <= seen.size
 
-    def fit(use, ridge):
+    # A row for what each lag's curvature costs, and one for each weight's size.
+    rows_of_penalty = [np.sqrt(0.1) * row for row in np.eye(lags.size)]
+    for place, lag in list(enumerate(lags))[1:-1]:
+        row = np.zeros(lags.size)
+        row[place - 1 : place + 2] = 1, -2, 1
+        rows_of_penalty.append(max(abs(lag), 1) ** 1.5 * row)
+    penalty = np.array(rows_of_penalty)
+
+    def fit(use, strength):
         scaled = np.sqrt(weight[use])
-        a = np.vstack([scaled[:, None] * design[use], np.sqrt(ridge * scale) * np.eye(lags.size)])
-        return np.linalg.lstsq(a, np.append(scaled * rate[use], np.zeros(lags.size)), rcond=None)[0]
+        a = np.vstack([scaled[:, None] * design[use], np.sqrt(strength * scale) * penalty])
+        return np.linalg.lstsq(
+            a, np.append(scaled * rate[use], np.zeros(len(penalty))), rcond=None
+        )[0]
 
     error = [
         sum(
-            (weight * (rate - design @ fit(fold != k, ridge)) ** 2)[fold == k].sum()
+            (weight * (rate - design @ fit(fold != k, strength)) ** 2)[fold == k].sum()
             for k in range(5)
         )
-        for ridge in RIDGES
+        for strength in PENALTIES
     ]
     best = int(np.argmin(error))
-    return fit(fold >= 0, RIDGES[best]), RIDGES[best], 1 - min(error) / (weight * rate**2).sum()
+    return (
+        fit(fold >= 0, PENALTIES[best]),
+        PENALTIES[best],
+        1 - min(error) / (weight * rate**2).sum(),
+    )
 
 
 @settings(max_examples=15, deadline=None)
@@ -63,8 +77,8 @@ def test_it_is_the_regression_written_out(seed, grid, cut):
     counts = rng.poisson(times * np.exp(0.4 * np.roll(seen, 2, axis=1)))
     found = temporal_filters(counts, times, light, lags, grid)
     for unit in range(2):
-        weights, ridge, r2 = written_out(counts[unit], times, light[unit], lags, grid)
-        assert found.ridge[unit] == ridge
+        weights, penalty, r2 = written_out(counts[unit], times, light[unit], lags, grid)
+        assert found.penalty[unit] == penalty
         np.testing.assert_allclose(found.weights[unit], weights, rtol=1e-7, atol=1e-9)
         np.testing.assert_allclose(found.r2[unit], r2, rtol=1e-7, atol=1e-9)
 
@@ -93,6 +107,64 @@ def test_the_regression_undoes_what_a_hold_of_four_frames_smears():
     assert (found.r2 > 0.1).all()
 
 
+@pytest.mark.parametrize("grid", [1, 2, 4])
+@pytest.mark.parametrize(("peak", "late"), [(3.0, 0.4), (4.0, 0.0), (6.0, 0.25), (15.0, 0.5)])
+def test_filters_of_any_speed_are_found_without_a_bias_of_the_trough(grid, peak, late):
+    rng = np.random.default_rng(int(peak) + grid)
+    time = np.arange(200) / peak
+    slow = time / 1.9
+    filter_ = (time * np.exp(1 - time)) ** 5 - late * (slow * np.exp(1 - slow)) ** 5
+    light = rng.standard_normal((30, 10800 // grid))
+    drive = np.stack([np.convolve(s, filter_)[:10800] for s in np.repeat(light, grid, axis=1)])
+    drive /= drive.std(axis=1, keepdims=True)
+    times = (np.arange(10800) >= 60).astype(np.int64)
+    counts = rng.poisson(np.maximum(0, 0.1 + 0.15 * drive)) * times  # 8 Hz, 3 minutes
+    found = temporal_filters(counts, times, light, LAGS, grid)
+    lag, ratio = peaks(found.weights, LAGS)
+    true_lag, true_ratio = peaks(filter_[60:0:-1][None], LAGS)
+    # Of a filter without a trough the least weight is noise, and never above 0.
+    assert -0.08 < np.median(ratio) - true_ratio[0] < (0.08 if late else 0.13)
+    assert abs(np.median(lag) - true_lag[0]) < 0.3 + 0.03 * peak
+    assert np.quantile(np.abs(lag - true_lag[0]), 0.95) < 0.5 + 0.08 * peak
+    alike = [np.corrcoef(w, filter_[60:0:-1])[0, 1] for w in found.weights]
+    assert np.median(alike) > 0.97
+
+
+def test_spikes_that_are_the_filtered_light_give_the_filter_itself():
+    rng = np.random.default_rng(8)
+    filter_ = rng.standard_normal(12)  # as rough as can be
+    light = rng.integers(-3, 4, (2, 2000)).astype(float)
+    counts = np.stack([np.convolve(one, np.round(3 * filter_[::-1]))[:2000] for one in light])
+    times = (np.arange(2000) >= 12).astype(np.int64)
+    found = temporal_filters((counts * times).astype(np.int64), times, light, np.arange(-11, 1), 1)
+    for weights in found.weights:
+        np.testing.assert_allclose(weights, np.round(3 * filter_), atol=1e-3)
+    assert (found.r2 > 1 - 1e-6).all()
+
+
+def test_what_a_few_long_images_leave_open_is_smooth():
+    rng = np.random.default_rng(9)
+    light = rng.standard_normal((4, 30))
+    shown = np.repeat(light, 20, axis=1)  # fewer images than lags
+    times = (np.arange(600) >= 60).astype(np.int64)
+    counts = rng.poisson(np.maximum(0, 1 + np.roll(shown, 5, axis=1))) * times
+    found = temporal_filters(counts, times, light, LAGS, 20)
+    assert np.isfinite(found.weights).all()
+    size = np.abs(found.weights).max(axis=1)
+    assert (np.abs(np.diff(found.weights[:, :-10], axis=1)).max(axis=1) < 0.15 * size).all()
+
+
+def test_a_filter_that_is_slower_and_else_the_same_is_as_rough():
+    lags = np.arange(-300, 0)
+
+    def curved(weights):
+        return weights @ roughness(lags) @ weights - 0.1 * weights @ weights
+
+    fast, slow = ((-lags / peak * np.exp(1 + lags / peak)) ** 5 for peak in (20, 40))
+    assert curved(fast) == pytest.approx(curved(slow), rel=0.005)
+    assert curved(3 + 0.5 * lags) == pytest.approx(0, abs=0.1)
+
+
 def test_a_unit_gets_the_same_alone_and_among_others_and_the_scale_of_the_light_drops_out():
     rng = np.random.default_rng(4)
     light = rng.standard_normal((5, 200))
@@ -106,7 +178,7 @@ def test_a_unit_gets_the_same_alone_and_among_others_and_the_scale_of_the_light_
         assert np.array_equal(alone.weights, together.weights[row])
     scaled = temporal_filters(counts, times, 8 * light + 100, lags, 2)
     np.testing.assert_allclose(8 * scaled.weights, together.weights, rtol=1e-8, atol=1e-12)
-    assert np.array_equal(scaled.ridge, together.ridge)
+    assert np.array_equal(scaled.penalty, together.penalty)
 
 
 def test_spikes_without_relation_are_not_predicted_and_what_does_not_vary_has_no_filter():

@@ -112,7 +112,7 @@ def _noise(inputs: FeatureInputs, movie: str, sta: Sta) -> Noise:
 _OF_TESTS = ("p_shift", "z_peak_control", "p_shift_control")
 _OF_FIELDS = (
     "polarity", "separability", "spatial_map", "temporal_course", "temporal_filter",
-    "filter_lag", "biphasic_index", "filter_r2", "filter_ridge",
+    "filter_lag", "biphasic_index", "filter_r2", "filter_penalty",
 )  # fmt: skip
 _OF_FITS = ("centre_x", "centre_y", "sigma_major", "sigma_minor", "angle_deg", "r2")
 
@@ -205,7 +205,7 @@ def _result(
     out.put("polarity", words, no_field)
     for name in ("separability", "spatial_map", "temporal_course"):
         out.put(name, found[name], no_field)
-    for name in ("filter_r2", "filter_ridge"):
+    for name in ("filter_r2", "filter_penalty"):
         out.put(name, found[name], no_field | lacking("no_fit", name))
     no_filter = no_field | lacking("no_fit", "biphasic_index")
     for name in ("temporal_filter", "biphasic_index"):
@@ -335,7 +335,7 @@ _OUTPUTS = (
         _NO_FIT,
         ("biphasic_index", "1", "Trough over peak of temporal_filter, 0 if none"),
         ("filter_r2", "1", "Part of the variance of spikes per frame predicted, cross-validated"),
-        ("filter_ridge", "1", "Penalty of the regression, relative to the light's mean square"),
+        ("filter_penalty", "1", "Strength of the penalty, relative to the light's mean square"),
         ("r2", "1", "Part of the map's variance that the Gaussian fits"),
         ("centre_x_px", "px", "Column of the centre; whole in a pixel's middle"),
         ("centre_y_px", "px", "Row of the centre, downwards"),
@@ -388,7 +388,7 @@ _OUTPUTS = (
 
 DENSE_NOISE = Feature(
     name="dense_noise",
-    version=3,
+    version=4,
     params=DenseNoiseParams,
     needs=frozenset({"spikes", "frame_clock", "sta", "movies"}),
     stimulus_kind=KIND,

@@ -262,7 +262,7 @@ class Fields:
         ``(unit, lag)``, the largest weight is 1; NaN where the regression predicts nothing.
     filter_lag, biphasic_index
         Lag of its peak, and trough over peak.
-    filter_r2, filter_ridge
+    filter_r2, filter_penalty
         As of `TemporalFilters`.
     """
 
@@ -274,7 +274,7 @@ class Fields:
     filter_lag: Float64
     biphasic_index: Float64
     filter_r2: Float64
-    filter_ridge: Float64
+    filter_penalty: Float64
 
 
 def fields(noise: Noise, counts: list[Int64], mean: Array) -> Fields:
@@ -302,5 +302,5 @@ def fields(noise: Noise, counts: list[Int64], mean: Array) -> Fields:
         filter_lag=np.where(predicts, filter_lag, np.nan),
         biphasic_index=np.where(predicts, biphasic_index, np.nan),
         filter_r2=filters.r2,
-        filter_ridge=filters.ridge,
+        filter_penalty=filters.penalty,
     )

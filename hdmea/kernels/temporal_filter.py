@@ -2,8 +2,8 @@
 
 The average before the spikes of a held image is the filter smeared by the hold. A regression of
 the spikes on the light knows that neighbouring frames had the same light, and undoes it, as far as
-the spikes tell: what they do not tell is left small (ridge), by how well spikes that the
-regression has not seen are predicted.
+the spikes tell: where they do not tell, the filter is left smooth, the smoother the longer ago, and
+as much as spikes that the regression has not seen are predicted best by.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ import numpy.typing as npt
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
 
-RIDGES = 10.0 ** np.arange(-4, 2.25, 0.5)
-"""Penalties that are tried, relative to the mean square of the light."""
+PENALTIES = 10.0 ** np.arange(-8, 0.25, 0.5)
+"""Strengths that are tried, relative to the mean square of the light."""
+SIZE = 0.1
+"""Of the weights' size beside their curvature at the first frame, so that all have a penalty."""
 N_FOLDS = 5
 """Parts of the time that are predicted from the others."""
 _BLOCKS_PER_FOLD = 2
@@ -34,15 +36,15 @@ class TemporalFilters:
     ----------
     weights
         ``(unit, lag)``: spikes in a frame for a unit of light, at each lag.
-    ridge
-        The penalty that predicted best, of `RIDGES`, ``(unit,)``.
+    penalty
+        The strength that predicted best, of `PENALTIES`, ``(unit,)``.
     r2
         Part of the variance of the spikes per frame that is predicted where the regression has not
         seen them, ``(unit,)``; not above 0: there is nothing that the filter explains.
     """
 
     weights: Float64
-    ridge: Float64
+    penalty: Float64
     r2: Float64
 
 
@@ -52,9 +54,9 @@ def temporal_filters(
     """Regress spikes on the light that each unit saw, by display frames before the spikes.
 
     ``c_n = n_n (a + sum_lag w_lag s_(n + lag))`` by least squares over the frames, each weighted
-    by ``n_n``, and ``ridge * T * sum_lag w_lag^2``, where T is the sum of squares of the light,
-    mean over the lags. The ridge is the one with the smallest error of prediction: the time is
-    cut into 10 blocks, every fifth is predicted from the others.
+    by ``n_n``, and a penalty ``strength * T * roughness``, where T is the sum of squares of the
+    light, mean over the lags. The strength is the one with the smallest error of prediction: the
+    time is cut into 10 blocks, every fifth is predicted from the others.
 
     Parameters
     ----------
@@ -87,7 +89,8 @@ def temporal_filters(
 
     n_units = len(counts)
     weights = np.full((n_units, lags.size), np.nan)
-    ridge, r2 = np.full((2, n_units), np.nan)
+    penalty, r2 = np.full((2, n_units), np.nan)
+    rough = roughness(lags)
     with threadpool_limits(limits=1, user_api="blas"):
         step = max(1, _BLOCK_BYTES // (8 * light.shape[1] * (lags.size // grid_frames + 3)))
         for start in range(0, n_units, step):
@@ -95,8 +98,33 @@ def temporal_filters(
             sums = _sums(counts[rows], times, light[rows], lags, grid_frames)
             rows, sums = rows[sums.varying], sums.of(sums.varying)
             if rows.size:
-                weights[rows], ridge[rows], r2[rows] = sums.best()
-    return TemporalFilters(weights, ridge, r2)
+                weights[rows], penalty[rows], r2[rows] = sums.best(rough)
+    return TemporalFilters(weights, penalty, r2)
+
+
+def roughness(lags: Int64) -> Float64:
+    """How rough weights w are, ``w @ roughness(lags) @ w``.
+
+    ``sum_lag |lag|^3 (w_(lag - 1) - 2 w_lag + w_(lag + 1))^2 + 0.1 sum_lag w_lag^2``, the first sum
+    over lags with two neighbours; lag 0 counts as 1. The longer ago the light was, the slower
+    filters change. With this power a filter that is slower by a factor, and else the same, is as
+    rough: the sum is that of squared curvatures over the logarithm of the lag, but for the slope.
+
+    Parameters
+    ----------
+    lags
+        Ascending, consecutive.
+
+    Examples
+    --------
+    >>> roughness(np.array([-3, -2, -1])).round(1)
+    array([[  8.1, -16. ,   8. ],
+           [-16. ,  32.1, -16. ],
+           [  8. , -16. ,   8.1]])
+    """
+    bend = np.diff(np.eye(lags.size), 2, axis=0)
+    ago = np.maximum(np.abs(lags[1:-1]), 1).astype(np.float64)
+    return np.asarray(bend.T @ (ago[:, None] ** 3 * bend) + SIZE * np.eye(lags.size))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,24 +149,27 @@ class _Sums:
         """The sums of some of the units."""
         return _Sums(self.light[:, units], self.both[:, units], self.spikes[:, units])
 
-    def best(self) -> tuple[Float64, Float64, Float64]:
-        """Weights, the ridge that predicts best, and the part of the variance it predicts."""
+    def best(self, rough: Float64) -> tuple[Float64, Float64, Float64]:
+        """Weights, the strength that predicts best, and the part of the variance it predicts."""
         light, both = self.light.sum(axis=0), self.both.sum(axis=0)
         scale = light.trace(axis1=1, axis2=2) / light.shape[-1]
-        penalties = scale[:, None] * RIDGES
+        penalties = scale[:, None] * PENALTIES
+        # In u, with w = turn.T u, the penalty is the size of u, and one decomposition serves all.
+        turn = np.linalg.inv(np.linalg.cholesky(rough))
         error = np.zeros_like(penalties)
         for fold in range(N_FOLDS):
-            power, vectors = np.linalg.eigh(light - self.light[fold])
+            power, vectors = np.linalg.eigh(turn @ (light - self.light[fold]) @ turn.T)
+            vectors = turn.T @ vectors
             seen = vectors.swapaxes(1, 2) @ (both - self.both[fold])[..., None]
             weights = vectors @ (seen / (power[..., None] + penalties[:, None]))
             error += self.spikes[fold][:, None]
             error += np.einsum("ulr,ulr->ur", weights, self.light[fold] @ weights)
             error -= 2 * np.einsum("ulr,ul->ur", weights, self.both[fold])
         rows, chosen = np.arange(len(error)), error.argmin(axis=1)
-        added = penalties[rows, chosen, None, None] * np.eye(light.shape[-1])
+        added = penalties[rows, chosen, None, None] * rough
         found = np.linalg.solve(light + added, both[..., None])[..., 0]
         r2 = 1 - error[rows, chosen] / self.spikes.sum(axis=0)
-        return found, RIDGES[chosen], r2
+        return found, PENALTIES[chosen], r2
 
 
 def _sums(counts: Int64, times: Int64, light: Float64, lags: Int64, grid: int) -> _Sums:
