@@ -13,6 +13,7 @@ from spikeinterface.metrics import (
     compute_presence_ratios,
     compute_refrac_period_violations,
 )
+from statsmodels.stats.rates import confint_poisson
 
 from hdmea.features.inputs import FeatureInputs, Units
 from hdmea.features.unit_quality import UnitQualityParams, unit_quality
@@ -101,6 +102,22 @@ def test_llobets_contamination_is_hills_of_many_cells_instead_of_one(cells: Cell
     expected = (contamination * (2 - contamination))[same] * per_period
     assert 2 * (f * (1 - f))[same] == pytest.approx(expected, rel=1e-9)
     assert (contamination[same] < 2 * f[same]).all()
+
+
+def test_the_lower_limit_is_statsmodels_of_a_poisson_count(cells: Cells) -> None:
+    values = run(cells)
+    low, half = values["hill_contamination_low"], values["isi_violations_at_half"]
+    solved = np.isfinite(low)
+    assert (low[solved] > 0).sum() >= 2
+    # theirs has two sides of 5 % each
+    limit = np.array([
+        confint_poisson(r, 1.0, method="exact-c", alpha=0.1)[0] if r else 0.0
+        for r in values["n_isi_violations"].tolist()
+    ])  # fmt: skip
+    expected = 4 * (half * low * (1 - low))[solved]
+    assert expected == pytest.approx(limit[solved], rel=1e-9)
+    several = np.array([train.size > 1 for train in cells.samples])
+    assert (limit > half)[several & ~solved].all()
 
 
 # -- presence --------------------------------------------------------------------------------------

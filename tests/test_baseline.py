@@ -114,7 +114,7 @@ def test_what_is_too_little_is_undefined_with_its_reason():
 def test_spikes_at_one_time_are_no_error():
     found = run(trains(np.full(30, 1.0)), grey([0.0]), **LAX)
     assert found.values["isi_cv2"].tolist() == [0.0]
-    assert found.reasons["isi_cv"].tolist() == ["too_few_spikes"]
+    assert found.reasons["isi_cv"].tolist() == ["no_variation"]
 
 
 def test_no_units_no_grey_two_greys_and_no_trials():

@@ -57,8 +57,8 @@ def five_units(**changed: Any) -> PipelineSession:
     quality = {
         "isi_violation_fraction": column([0.01, 0.02, 0.0, NAN, NAN]),
         "isi_violation_fraction_reason": column(["", "", "", *["too_few_spikes"] * 2]),
-        "hill_contamination": column([0.1, NAN, 0.0, NAN, NAN]),
-        "hill_contamination_reason": column(["", "at_least_half", "", *["too_few_spikes"] * 2]),
+        "hill_contamination_low": column([0.1, NAN, 0.0, NAN, NAN]),
+        "hill_contamination_low_reason": column(["", "at_least_half", "", *["too_few_spikes"] * 2]),
         "presence_ratio": column([1.0, 0.9, 0.5, 0.1, 0.0]),
         "presence_ratio_reason": column([""] * 5),
     }
@@ -145,8 +145,8 @@ def test_a_unit_is_excluded_by_every_rule_that_it_breaks(
 
 
 def test_of_copies_the_largest_stays_that_breaks_no_other_rule(tmp_path: Path) -> None:
-    bad_first = {"hill_contamination": column([0.3, 0.0, 0.0, 0.0, 0.0]),
-                 "hill_contamination_reason": column([""] * 5)}  # fmt: skip
+    bad_first = {"hill_contamination_low": column([0.3, 0.0, 0.0, 0.0, 0.0]),
+                 "hill_contamination_low_reason": column([""] * 5)}  # fmt: skip
     rules = {"exclude_duplicates": True, "max_hill_contamination": 0.1}
     assert reasons(five_units(**bad_first), **rules)[:3] == [
         "max_hill_contamination", "", "exclude_duplicates: duplicate of 5",
@@ -172,8 +172,8 @@ def test_of_copies_the_largest_stays_that_breaks_no_other_rule(tmp_path: Path) -
         (
             {"max_hill_contamination": 0.1},
             {
-                "hill_contamination": column([NAN] * 5),
-                "hill_contamination_reason": column(["duration_unknown"] * 5),
+                "hill_contamination_low": column([NAN] * 5),
+                "hill_contamination_low_reason": column(["duration_unknown"] * 5),
             },
             "duration_unknown",
         ),

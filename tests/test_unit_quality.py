@@ -14,12 +14,13 @@ from pydantic import ValidationError
 from scipy.optimize import brentq
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
+from scipy.stats import poisson
 
 from hdmea.errors import MissingDataError
 from hdmea.features.declaration import FeatureResult, check
 from hdmea.features.inputs import FeatureInputs, Units
 from hdmea.features.unit_quality import UNIT_QUALITY, UnitQualityParams, unit_quality
-from hdmea.kernels.quality import Pairs, count_coincident, without_duplicates
+from hdmea.kernels.quality import Pairs, count_coincident, fewest_expected, without_duplicates
 from hdmea.kernels.spikes import SpikeTrains
 
 MS = 1e-3
@@ -94,6 +95,29 @@ def test_hill_ratio_by_hand() -> None:
     assert told(narrow, "hill_contamination") == [0.0, *["at_least_half"] * 3]
 
 
+def test_what_violations_show_is_less_than_what_they_are() -> None:
+    # 2,000 spikes in 600 s, 5 violations at f = 0.5; a mean of 0.355361 brings 2 violations and
+    # more in 5 % of cases: exp(-m) (1 + m) = 0.95
+    trains = [np.arange(n) * 0.3 for n in (2000, 2000, 2000, 1)]
+    for times, violations in zip(trains, (0, 2, 12, 0), strict=True):
+        times[1 : 2 * violations : 2] = times[0 : 2 * violations : 2] + MS
+    found = told(run(trains), "hill_contamination_low")
+    assert found[0] == 0
+    assert found[1] == pytest.approx((1 - np.sqrt(1 - 0.355361 / 5)) / 2, rel=1e-5)
+    assert found[2:] == ["at_least_half", "too_few_spikes"]
+    surer = run(trains, contamination_confidence=0.99)
+    # 1 - (1 + m) exp(-m) = 0.01 at m = 0.148555
+    assert told(surer, "hill_contamination_low")[1] == pytest.approx(
+        (1 - np.sqrt(1 - 0.148555 / 5)) / 2, rel=1e-5
+    )
+
+
+@given(st.integers(1, 400), st.floats(0.6, 0.999))
+def test_fewer_violations_could_hardly_be_expected(n: int, confidence: float) -> None:
+    fewest = fewest_expected(np.array([n]), confidence)[0]
+    assert poisson.sf(n - 1, fewest) == pytest.approx(1 - confidence, rel=1e-9)
+
+
 @pytest.mark.parametrize("violations", [1, 7, 20])
 def test_hill_ratio_solves_the_published_equation(violations: int) -> None:
     n, duration = 5000, 900.0
@@ -119,7 +143,9 @@ def test_presence_by_hand() -> None:
 
 def test_without_a_duration_only_what_needs_it_is_undefined() -> None:
     result = run([[1.0, 1.001], [2.0]], duration_s=None)
-    for name in ("hill_contamination", "isi_violations_at_half", "presence_ratio"):
+    for name in (
+        "hill_contamination", "hill_contamination_low", "isi_violations_at_half", "presence_ratio",
+    ):  # fmt: skip
         assert told(result, name) == ["duration_unknown"] * 2
     assert told(result, "isi_violation_fraction") == [1.0, "too_few_spikes"]
 
@@ -134,7 +160,7 @@ def test_a_duplicate_is_the_smaller_of_two_that_lie_near() -> None:
     # from the largest: 9, then 2, 4, 7 of equal size; 4 has only the smaller 7 nearby
     assert told(result, "duplicate_of") == [9.0, "no_duplicate", "no_duplicate", 9.0]
     assert told(result, "coincident_fraction") == [
-        1.0, "no_neighbour", "no_neighbour", 1.0,
+        1.0, "no_larger_neighbour", "no_larger_neighbour", 1.0,
     ]  # fmt: skip
     pairs = zip(
         result.values["duplicate_pair_unit"], result.values["duplicate_pair_of"], strict=True
@@ -159,7 +185,7 @@ def test_more_than_half_must_coincide_within_the_window() -> None:
 def test_each_spike_coincides_once() -> None:
     # 30 spikes in pairs 0.1 ms apart, around 15 spikes of the other: 15 coincide, not 30
     other = np.sort(np.concatenate([CELL[:15] - 0.00005, CELL[:15] + 0.00005]))
-    assert told(run([CELL, other]), "coincident_fraction") == ["no_neighbour", 0.5]
+    assert told(run([CELL, other]), "coincident_fraction") == ["no_larger_neighbour", 0.5]
 
 
 def test_equal_units_leave_the_one_with_the_smaller_number() -> None:
@@ -259,6 +285,22 @@ def test_the_hill_ratio_finds_the_planted_contamination(planted: float) -> None:
         assert (result.values["isi_violation_fraction"] < 0.5 * f).all()
     else:
         assert (f == 0).all()
+
+
+@pytest.mark.parametrize(("n", "planted"), [(600, 0.1), (2000, 0.1), (8000, 0.05), (8000, 0.2)])
+def test_the_truth_is_rarely_less_than_the_violations_show(n: int, planted: float) -> None:
+    """In at most 5 % of units; 600 units, of which 5 % are 30 (SD 5.3)."""
+    rng = np.random.default_rng(n)
+    duration = 600.0
+    units = []
+    for _ in range(600):
+        own = with_dead_time(rng, round((1 - planted) * n), duration, 2 * MS)
+        foreign = with_dead_time(rng, round(planted * n), duration, 2 * MS)
+        units.append(np.sort(np.concatenate([own, foreign])))
+    places = [(100 * i, 1) for i in range(600)]
+    low = told(run(units, duration_s=duration, places=places), "hill_contamination_low")
+    wrong = sum(value == "at_least_half" or value > planted for value in low)
+    assert wrong <= 30 + 3 * 5.3
 
 
 # -- the same, counted otherwise -------------------------------------------------------------------

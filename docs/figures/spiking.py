@@ -145,7 +145,10 @@ def draw_unit_quality() -> Figure:
     axes.plot(0.5, half, "o", color=BEFORE, ms=5)
     note(axes, 0.5, 1.03 * half, f"isi_violations_at_half = {half:.0f}", ha="center", va="bottom")
     truth = other.size / (cell.size + other.size)
-    note(axes, f + 0.03, 0.45 * n, f"hill_contamination = {f:.3f}\n(true: {truth:.3f})",
+    low = found["hill_contamination_low"][0]
+    axes.plot([low, low], [0, 4 * half * low * (1 - low)], color=ON, lw=1.2, ls=":")
+    note(axes, f + 0.03, 0.45 * n,
+         f"hill_contamination = {f:.3f}\n(true: {truth:.3f})\nhill_contamination_low = {low:.3f}",
          color=ON, va="center")  # fmt: skip
     axes.set(xlim=(0, 1), ylim=(0, 1.2 * half), xlabel="part f of the spikes from another cell")
     axes.set_ylabel("expected violations r")

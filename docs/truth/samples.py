@@ -8,10 +8,13 @@ from functools import partial
 from truth import operating_point as point
 from truth.claim import Sample
 from truth.estimates import chance, recorded
+from truth.sorted_units import sorted_units
 
 SAMPLES: Mapping[str, Callable[[int], Sample]] = {
     "long": partial(recorded, "long", point.N_CELLS),
     "short": partial(recorded, "short", point.N_CELLS),
+    "sorted_long": partial(sorted_units, "long", point.N_CELLS),
+    "sorted_short": partial(sorted_units, "short", point.N_CELLS),
     "chance": partial(chance, *point.N_CHANCE),
 }
 

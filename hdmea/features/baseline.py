@@ -93,7 +93,7 @@ def baseline(inputs: FeatureInputs, params: BaselineParams) -> FeatureResult:
             "n_windows": n_windows,
         },
         reasons={
-            "isi_cv": reasons_where({"too_few_spikes": np.isnan(cv)}),
+            "isi_cv": reasons_where({"too_few_spikes": few, "no_variation": np.isnan(cv)}),
             "isi_cv2": reasons_where({"too_few_spikes": np.isnan(cv2)}),
             "fano_factor": reasons_where(
                 {"too_few_windows": few_windows, "too_few_spikes": np.isnan(fano)}
@@ -104,7 +104,7 @@ def baseline(inputs: FeatureInputs, params: BaselineParams) -> FeatureResult:
 
 BASELINE = Feature(
     name="baseline",
-    version=1,
+    version=2,
     params=BaselineParams,
     needs=frozenset({"spikes", "trials"}),
     stimulus_kind=KIND,
@@ -117,7 +117,7 @@ BASELINE = Feature(
             "isi_cv",
             "1",
             "Coefficient of variation of the intervals between spikes",
-            reasons=("too_few_spikes",),
+            reasons=("too_few_spikes", "no_variation"),
         ),
         Output("n_intervals", "1", "Intervals within a trial", dtype=np.int64),
         Output(

@@ -13,6 +13,7 @@ from hdmea.features.declaration import Feature, FeatureResult, Output, reasons_w
 from hdmea.features.inputs import FeatureInputs
 from hdmea.kernels.quality import (
     compare_near,
+    fewest_expected,
     hill_contamination,
     isi_violations,
     presence_ratio,
@@ -31,6 +32,12 @@ class UnitQualityParams(BaseModel):
     )
     censored_period_s: float = Field(
         0.0, ge=0, description="Shorter intervals cannot be seen, and are not counted (s)."
+    )
+    contamination_confidence: float = Field(
+        0.95,
+        gt=0.5,
+        lt=1,
+        description="Confidence with which hill_contamination_low is exceeded, one-sided.",
     )
     presence_bin_s: float = Field(60.0, gt=0, description="Bin of the presence ratio (s).")
     coincidence_s: float = Field(
@@ -61,8 +68,9 @@ def unit_quality(inputs: FeatureInputs, params: UnitQualityParams) -> FeatureRes
     """Refractory violations, presence and duplicates of all units.
 
     Violations are intervals in ``[censored_period_s, refractory_period_s)``; their fraction is
-    that of all intervals, and the contamination that of Hill et al. [1]_. Presence is the
-    fraction of whole bins with a spike. A unit is a duplicate if more than `duplicate_fraction`
+    that of all intervals, and the contamination that of Hill et al. [1]_; its lower confidence
+    limit is that of the violations, a Poisson count. Presence is the fraction of whole bins with
+    a spike. A unit is a duplicate if more than `duplicate_fraction`
     of its spikes coincide with those of a larger unit nearby, each spike used once.
 
     Raises
@@ -89,6 +97,8 @@ def unit_quality(inputs: FeatureInputs, params: UnitQualityParams) -> FeatureRes
         at_half = violations_at_half(n_spikes, duration, refractory, censored)
     at_half[unknown] = np.nan
     contamination = np.where(few, np.nan, hill_contamination(violations, at_half))
+    fewest = fewest_expected(violations, params.contamination_confidence)
+    surely = np.where(few, np.nan, hill_contamination(fewest, at_half))
     presence = np.full(spikes.n_units, np.nan)
     if duration > 0:
         presence = presence_ratio(spikes, duration, params.presence_bin_s)
@@ -115,6 +125,7 @@ def unit_quality(inputs: FeatureInputs, params: UnitQualityParams) -> FeatureRes
         "n_isi_violations": violations,
         "isi_violation_fraction": fraction,
         "hill_contamination": contamination,
+        "hill_contamination_low": surely,
         "isi_violations_at_half": at_half,
         "presence_ratio": presence,
         "coincident_fraction": share,
@@ -130,12 +141,20 @@ def unit_quality(inputs: FeatureInputs, params: UnitQualityParams) -> FeatureRes
             "too_few_spikes": few,
             "at_least_half": np.isnan(contamination),
         },
+        "hill_contamination_low": {
+            "duration_unknown": unknown,
+            "too_few_spikes": few,
+            "at_least_half": np.isnan(surely),
+        },
         "isi_violations_at_half": {"duration_unknown": unknown},
         "presence_ratio": {
             "duration_unknown": unknown,
             "recording_too_short": np.isnan(presence),
         },
-        "coincident_fraction": {"too_few_spikes": not_compared, "no_neighbour": np.isnan(share)},
+        "coincident_fraction": {
+            "too_few_spikes": not_compared,
+            "no_larger_neighbour": np.isnan(share),
+        },
         "duplicate_of": {"too_few_spikes": not_compared, "no_duplicate": np.isnan(duplicate_of)},
     }
     return FeatureResult(values, {name: reasons_where(why) for name, why in reasons.items()})
@@ -145,7 +164,7 @@ _PAIR = ("duplicate_pair",)
 
 UNIT_QUALITY = Feature(
     name="unit_quality",
-    version=1,
+    version=2,
     params=UnitQualityParams,
     needs=frozenset({"spikes", "units", "duration"}),
     stimulus_kind=None,
@@ -164,6 +183,12 @@ UNIT_QUALITY = Feature(
             reasons=("duration_unknown", "too_few_spikes", "at_least_half"),
         ),
         Output(
+            "hill_contamination_low",
+            "1",
+            "Part of the spikes that is another cell's at least: lower confidence limit",
+            reasons=("duration_unknown", "too_few_spikes", "at_least_half"),
+        ),
+        Output(
             "isi_violations_at_half",
             "1",
             "Violations expected if half of the spikes were another cell's",
@@ -179,7 +204,7 @@ UNIT_QUALITY = Feature(
             "coincident_fraction",
             "1",
             "Largest part of the spikes that coincide with those of one larger unit nearby",
-            reasons=("too_few_spikes", "no_neighbour"),
+            reasons=("too_few_spikes", "no_larger_neighbour"),
         ),
         Output(
             "duplicate_of",

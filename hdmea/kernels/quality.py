@@ -51,7 +51,7 @@ def violations_at_half(
     return np.asarray(span * n_spikes.astype(np.float64) ** 2 / (2 * duration_s))
 
 
-def hill_contamination(n_violations: Int64, at_half: Float64) -> Float64:
+def hill_contamination(n_violations: Int64 | Float64, at_half: Float64) -> Float64:
     """Fraction of a unit's spikes that are another cell's, from its refractory violations.
 
     Spikes of the two cells are taken to be independent, so that ``r = 2 (tau_R - tau_C) N^2 (1 -
@@ -82,6 +82,34 @@ def hill_contamination(n_violations: Int64, at_half: Float64) -> Float64:
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray((1 - np.sqrt(1 - n_violations / at_half)) / 2)
+
+
+def fewest_expected(n_violations: Int64, confidence: float) -> Float64:
+    """Fewest violations that a unit may have been expected to have, by those that it has.
+
+    The lower confidence limit of a Poisson count's mean [1]_: of a smaller mean so many violations
+    come with a probability below ``1 - confidence``. 0 of none.
+
+    Parameters
+    ----------
+    n_violations
+        Violations, shape ``(unit,)``.
+    confidence
+        Of the limit, one-sided, 0 to 1.
+
+    References
+    ----------
+    .. [1] Garwood F. (1936) Biometrika 28, 437-442.
+
+    Examples
+    --------
+    >>> fewest_expected(np.array([0, 1, 10]), 0.95).round(3)
+    array([0.   , 0.051, 5.425])
+    """
+    from scipy.special import gammaincinv
+
+    some = np.maximum(n_violations, 1)
+    return np.where(n_violations > 0, gammaincinv(some, 1 - confidence), 0.0)
 
 
 def presence_ratio(spikes: SpikeTrains, duration_s: float, bin_s: float) -> Float64:

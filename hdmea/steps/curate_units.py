@@ -27,7 +27,7 @@ Flags = npt.NDArray[np.bool_]
 _QUALITY = "features/unit_quality"
 _MOST = {
     "max_isi_violation_fraction": f"{_QUALITY}/isi_violation_fraction",
-    "max_hill_contamination": f"{_QUALITY}/hill_contamination",
+    "max_hill_contamination": f"{_QUALITY}/hill_contamination_low",
 }
 """Rules about the largest value of a measure that is included, and where the measure is."""
 _LEAST = {"min_presence_ratio": f"{_QUALITY}/presence_ratio", "min_snr": "units/snr"}
@@ -50,7 +50,8 @@ class CurateUnitsParameters(StepParameters):
         default=None,
         ge=0,
         le=0.5,
-        description="largest part of the spikes that are another cell's, by Hill et al. (2011)",
+        description="largest part of the spikes that may be another cell's, by Hill et al. (2011); "
+        "a unit breaks it whose violations show that it is more",
     )
     min_presence_ratio: float | None = Field(
         default=None, ge=0, le=1, description="smallest part of the recording's bins with a spike"
@@ -266,7 +267,7 @@ def _tell(session: PipelineSession, broken: list[list[str]]) -> None:
 
 CURATE_UNITS = Step(
     name="curate_units",
-    version=1,
+    version=2,
     parameters=CurateUnitsParameters,
     tasks=_tasks,
     needs=("load_recording",),
