@@ -1,7 +1,8 @@
 """Two real direction-selective ganglion cells (Kühn and Gollisch), from files to STA.
 
 The spikes and the frame clock are real, wrapped as a .cmcr/.cmtr pair; the stimulus is the step
-of the texture at every frame, a movie of 1 x 2 pixels. The oracle is a loop over the spikes.
+of the texture at every frame, a movie of 1 x 2 pixels. The oracle is a loop over the spikes. What
+is claimed of them in docs/truth.md is judged here, too, and can be denied.
 """
 
 from __future__ import annotations
@@ -12,34 +13,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from truth.claim import Sample
+from truth.claims import real
+from truth.real_cells import STEPS, UNITS, oracle, real_arrays, real_cells, wrapped
 from workflow_project import Project
 
 from hdmea.pipeline import PipelineSession, run_recording
-from hdmea.simulate import wrap_recording
 from hdmea.stimulus.sections import PAD_FRAMES
 
-CELLS = Path(__file__).parents[2] / "shared" / "real" / "ds-cells" / "ds_cells.npz"
-UNITS = {807: "spike_times_s_C807", 1803: "spike_times_s_C1803"}
-LAGS = 24
-DROPPED = 4
-STEPS: dict[str, Any] = {
-    # one interval of the real clock is longer than 1.5 medians: the display held a frame
-    "load_recording": {"frame_clock": {"photodiode_row": None, "irregular": "held"}},
-    "add_section_time": {"playlist_name": "jitter"},
-    "section_spike_times": {},
-    "extract_features": {"features": ["frif", "on_off"]},
-    "compute_sta": {"cover_range": (-LAGS, 0)},
-}
-
-pytestmark = pytest.mark.skipif(
-    not CELLS.exists(), reason=f"the real cells are not here: {CELLS.name} beside the checkout"
-)
+ALSO: dict[str, Any] = {"extract_features": {"features": ["frif", "on_off"]}}
 
 
 @pytest.fixture(scope="module")
 def cells() -> dict[str, npt.NDArray[np.float64]]:
-    with np.load(CELLS) as arrays:
-        return {name: arrays[name] for name in arrays}
+    return real_arrays()
 
 
 @pytest.fixture(scope="module")
@@ -47,52 +34,8 @@ def lab(
     cells: dict[str, npt.NDArray[np.float64]], tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """A folder as a lab has it: a pair, a stimulus library, a table."""
-    folder = tmp_path_factory.mktemp("real")
-    clock = cells["frame_times_s"]
-    interval = round(float(np.median(np.diff(clock))), 4)
-    before, after = DROPPED + PAD_FRAMES, PAD_FRAMES
-    # all times are whole tenths of a millisecond, and stay so
-    shift = round((before + 1) * interval - clock[0] + 0.5, 4)
-    clock = np.r_[
-        clock[0] - interval * np.arange(before, 0, -1),
-        clock,
-        clock[-1] + interval * np.arange(1, after + 1),
-    ]
-    wrap_recording(
-        folder,
-        "salamander",
-        spike_trains={unit: cells[name] + shift for unit, name in UNITS.items()},
-        frame_times_s=clock + shift,
-    )
-    stimuli = folder / "stimuli"
-    stimuli.mkdir()
-    steps = cells["motion_steps"]
-    np.save(stimuli / "jitter.npy", steps[:, None, :])
-    (stimuli / "jitter.yaml").write_text(
-        "kind: noise\n"
-        f"section_kwargs: {{start_frame: 0, trial_length_frame: {len(steps)}, repeat: 1}}\n"
-    )
-    (stimuli / "playlist.csv").write_text("playlist_name,movie_names\njitter,\"['jitter.npy']\"\n")
-    (stimuli / "movie_length.csv").write_text(f"movie_name,movie_length\njitter,{len(steps)}\n")
-    return folder
-
-
-def oracle(
-    frames: npt.NDArray[np.float64], steps: npt.NDArray[np.float64], spikes: npt.NDArray[np.float64]
-) -> tuple[npt.NDArray[np.float64], int]:
-    """Mean of the steps before each spike, and how many spikes there were.
-
-    Several spikes fall on a frame's very onset; they belong to that frame, so times are compared
-    as whole tenths of a millisecond.
-    """
-    windows = []
-    onsets = np.rint(frames * 1e4).astype(int)
-    end = onsets[-1] + np.median(np.diff(onsets))
-    for spike in np.rint(spikes * 1e4).astype(int):
-        frame = int(np.searchsorted(onsets, spike, side="right")) - 1
-        if frame >= LAGS and spike < end:
-            windows.append(steps[frame - LAGS : frame])
-    return np.mean(windows, axis=0), len(windows)
+    trains = {unit: cells[name] for unit, name in UNITS.items()}
+    return wrapped(tmp_path_factory.mktemp("real"), cells, trains)
 
 
 def check(session: PipelineSession, cells: dict[str, npt.NDArray[np.float64]]) -> None:
@@ -113,7 +56,7 @@ def test_the_library_finds_the_motion_filters(
     lab: Path, cells: dict[str, npt.NDArray[np.float64]], tmp_path: Path
 ) -> None:
     result = run_recording(
-        STEPS,
+        {**STEPS, **ALSO},
         tmp_path / "salamander.h5",
         cmcr_path=lab / "salamander.cmcr",
         cmtr_path=lab / "salamander-.cmtr",
@@ -133,7 +76,7 @@ def test_the_workflow_gives_the_same_in_both_modes(
     lab: Path, cells: dict[str, npt.NDArray[np.float64]], tmp_path: Path
 ) -> None:
     pair = (lab / "salamander.cmcr", lab / "salamander-.cmtr")
-    steps: dict[str, Any] = {**STEPS, "add_section_time": None}
+    steps: dict[str, Any] = {**STEPS, **ALSO, "add_section_time": None}
     project = Project(tmp_path, lab / "stimuli", {"salamander": pair}, steps, playlist="jitter")
     digests = {}
     for mode in ("deferred", "immediate"):
@@ -142,3 +85,50 @@ def test_the_workflow_gives_the_same_in_both_modes(
         digests[mode] = project.digest(f"{mode}/salamander.h5")
         check(PipelineSession.load(tmp_path / mode / "salamander.h5"), cells)
     assert digests["deferred"] == digests["immediate"]
+
+
+# -- what docs/truth.md claims of them -------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def sample() -> Sample:
+    return real_cells(1)
+
+
+def fails(sample: Sample) -> set[str]:
+    return {m.what for m in real.CLAIM.judge({"real": sample}) if m.bounded and not m.holds}
+
+
+def test_the_claim_holds_and_the_numbers_are_of_all_spikes(sample: Sample) -> None:
+    assert fails(sample) == set()
+    # what comes before the 24th frame, or after the last, is in no average
+    assert (sample.found["minute_spikes"].sum(axis=1) == sample.found["n_spikes"]).all()
+    whole = (
+        real.motion_filter(sample, real.all_minutes(sample)) + sample.cells["mean_step"][:, None, :]
+    )
+    np.testing.assert_allclose(whole, sample.found["sta"], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("column", "wrong", "denied"),
+    [
+        ("sta", lambda x: np.roll(x, 1, axis=1), "STA, largest difference from the oracle"),
+        ("n_spikes", lambda x: x - 1, "spikes averaged, difference"),
+        ("p_shift", lambda x: np.add(x, [0, 0.02]), "larger p_shift"),
+        ("included", lambda x: x * [1, 0], "included by the rules"),
+        ("minute_sta", lambda x: x[::-1, ::-1].mean(axis=(0, 1)) + 0 * x,
+         "splits in which halves tell the cells apart"),
+        ("minute_sta", lambda x: np.random.default_rng(2).normal(x.mean(), 0.1, x.shape),
+         "splits in which halves tell the cells apart"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_denied(column: str, wrong: Any, denied: str, sample: Sample) -> None:
+    assert fails(sample.with_found(**{column: wrong(sample.found[column])})) == {denied}
+
+
+def test_the_direction_of_a_filter_is_that_of_its_largest_weights() -> None:
+    course = np.exp(-0.5 * ((np.arange(24) - 16) / 3) ** 2) - 0.3 * (np.arange(24) == 8)
+    for angle in (0.0, 63.0, -150.0, 179.0):
+        axis = [np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))]
+        assert real.apart_deg(real.direction_deg(course[:, None] * axis), angle) < 1e-9
+    assert real.apart_deg(np.array([179.0, 10.0]), np.array([-179.0, 350.0])).tolist() == [2, 20]

@@ -136,6 +136,6 @@ NOT_YET: tuple[str, ...] = (
     "the STA's significance at null pixels of driven cells, and the SD of z",
     "frequency tuning, by the sweep and by fixed frequencies",
     "`qi_corrected` over 3, 5 and 10 trials",
-    "the two real direction-selective cells",
+    "the exclusion of planted rubbish units: merged ones, noise, duplicates",
 )
 """Claims that are still to be judged."""

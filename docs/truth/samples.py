@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Final
 
 from truth import operating_point as point
 from truth.claim import Sample
 from truth.estimates import chance, recorded
+from truth.real_cells import real_cells
 from truth.sorted_units import sorted_units
 
 SAMPLES: Mapping[str, Callable[[int], Sample]] = {
@@ -15,8 +17,12 @@ SAMPLES: Mapping[str, Callable[[int], Sample]] = {
     "short": partial(recorded, "short", point.N_CELLS),
     "sorted_long": partial(sorted_units, "long", point.N_CELLS),
     "sorted_short": partial(sorted_units, "short", point.N_CELLS),
+    "real": real_cells,
     "chance": partial(chance, *point.N_CHANCE),
 }
+
+UNSEEDED: Final = frozenset({"real"})
+"""Those in which nothing is drawn."""
 
 
 def make(name: str, seed: int) -> Sample:

@@ -1,6 +1,6 @@
 """All that is claimed, in the order of the page; one module for what belongs together."""
 
-from truth.claims import chance, direction, fields, inclusion, polarity, time_course
+from truth.claims import chance, direction, fields, polarity, real, time_course
 
 CLAIMS = (
     polarity.CLAIM,
@@ -9,5 +9,5 @@ CLAIMS = (
     time_course.CLAIM,
     direction.CLAIM,
     chance.CLAIM,
-    inclusion.CLAIM,
+    real.CLAIM,
 )
