@@ -97,6 +97,23 @@ def _parser() -> argparse.ArgumentParser:
 
     one = add("verify", _verify, "check that session files hold what was saved")
     _add_files(one)
+    one.add_argument(
+        "--inputs",
+        action="store_true",
+        help="also compare recordings, stimuli and tables with those that a file was made from",
+    )
+    one.add_argument(
+        "--moved-to",
+        metavar="FOLDER",
+        type=Path,
+        action="append",
+        default=[],
+        help="where to look for inputs that are no longer where they were; may be repeated",
+    )
+    one.add_argument(
+        "--stimuli", metavar="FOLDER", type=Path, help="the stimulus library, if it was moved"
+    )
+    one.epilog = "Exit code: 0 if all is as it was, 1 if something was changed or is missing."
 
     one = add("compare", _compare, "say whether two results are the same, and where they differ")
     kinds = "session file, old result file, folder of these, or table of units"
@@ -214,24 +231,44 @@ def _inspect(options: argparse.Namespace) -> int:
 def _verify(options: argparse.Namespace) -> int:
     from hdmea.store.verify import verify
 
-    damaged = 0
+    if (options.moved_to or options.stimuli) and not options.inputs:
+        raise ParameterError("--moved-to and --stimuli say where inputs are; they need --inputs")
+    wrong = 0
     for path in _session_files(options.files):
         try:
             found = verify(path)
         except SessionFileError as error:
             print(f"{path}: DAMAGED: {error}")
-            damaged += 1
+            wrong += 1
             continue
         except (HdmeaError, OSError) as error:  # not there, or not to be read
             _complain(options, error)
-            damaged += 1
+            wrong += 1
             continue
         if found.is_good:
             print(f"{path}: good ({found.n_datasets} datasets, content {found.content_digest})")
+            if options.inputs:
+                wrong += _verify_inputs(path, options.moved_to, options.stimuli)
         else:
             print(f"{path}: DAMAGED: {', '.join(name for name, _ in found.damaged)}")
-            damaged += 1
-    return min(damaged, 1)
+            wrong += 1
+    return min(wrong, 1)
+
+
+def _verify_inputs(path: Path, moved_to: Sequence[Path], stimuli: Path | None) -> int:
+    """Say a line about each input of a session file; how many are not as they were."""
+    from hdmea.session import PipelineSession
+    from hdmea.steps.sources import verify_inputs
+
+    try:
+        session = PipelineSession.load(path)
+    except SessionFileError as error:  # a part, which is no whole session
+        print(f"  inputs: {error}")
+        return 1
+    sources = verify_inputs(session, moved_to=moved_to, stimuli_dir=stimuli)
+    for source in sources:
+        print(f"  {source}")
+    return sum(source.state != "same" for source in sources)
 
 
 def _compare(options: argparse.Namespace) -> int:

@@ -30,6 +30,7 @@ from hdmea.mcs import (
     describe,
     digest,
     file_digest,
+    file_stamp,
     open_cmcr,
     read_cmtr,
     render,
@@ -601,7 +602,8 @@ def test_damaged_bytes_end_in_our_error_or_in_a_reading(tmp_path: Path) -> None:
 def test_digest_of_a_whole_file(tmp_path: Path) -> None:
     path = tmp_path / "a.cmcr"
     path.write_bytes(b"abc" * 1000)
-    assert file_digest(path) == (3000, hashlib.sha256(b"abc" * 1000).hexdigest(), "full")
+    sha256 = hashlib.sha256(b"abc" * 1000).hexdigest()
+    assert file_digest(path) == (3000, sha256, "full", file_stamp(path))
     with pytest.raises(RecordingFileError, match="is a folder; a"):
         file_digest(tmp_path)
 
@@ -615,7 +617,7 @@ def test_digest_of_a_large_file_samples_both_ends_and_the_size(
 
     def sampled(content: bytes) -> str:
         path.write_bytes(content)
-        size, sha256, method = file_digest(path, full_limit_bytes=10)
+        size, sha256, method, _ = file_digest(path, full_limit_bytes=10)
         assert (size, method) == (len(content), "sampled")
         return sha256
 

@@ -5,6 +5,7 @@ What the workflow's rules ask; they know this room and `hdmea.pipeline`, nothing
 
 from hdmea.batch.columns import cells_in
 from hdmea.batch.config import WorkflowConfig, read_config
+from hdmea.batch.past import Past
 from hdmea.batch.plan import (
     Part,
     all_steps,
@@ -14,12 +15,13 @@ from hdmea.batch.plan import (
     require_inputs,
     unread_curation,
 )
-from hdmea.batch.recordings import Recording, read_recordings, same_files
+from hdmea.batch.recordings import Recording, read_recordings, require_past, same_files
 from hdmea.errors import HdmeaError
 
 __all__ = [
     "HdmeaError",
     "Part",
+    "Past",
     "Recording",
     "WorkflowConfig",
     "all_steps",
@@ -30,6 +32,7 @@ __all__ = [
     "read_config",
     "read_recordings",
     "require_inputs",
+    "require_past",
     "same_files",
     "unread_curation",
 ]

@@ -5,7 +5,7 @@ The workflow's rules are this, written as files: nobody else knows the dependenc
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -66,8 +66,17 @@ class Part:
         own = recording.parameters.get(self.step)
         return dict(self.values) if own is None else own.model_dump(mode="json")
 
-    def definition(self, recording: Recording) -> dict[str, Any]:
+    def definition(
+        self, recording: Recording, stamps: Mapping[str, Sequence[int]] | None = None
+    ) -> dict[str, Any]:
         """Versions, parameters and files that affect the result: when they change, it is made anew.
+
+        Parameters
+        ----------
+        recording
+            Of which.
+        stamps
+            Those of its own files, as `hdmea.batch.past.Past` tells them.
 
         Raises
         ------
@@ -80,7 +89,8 @@ class Part:
             "version": self.version,
             "parameters": without_paths(self.step, parameters.affecting()),
             "files": file_digests(recording.input_files(self.step))
-            | _curation(parameters, recording.name),
+            | _curation(parameters, recording.name)
+            | (dict(stamps or {}) if step.creates else {}),
         } | ({} if self.package is None else {"package": self.package})
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
+import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,6 +28,9 @@ from hdmea.steps.section_parameters import AddSectionTimeParameters
 from hdmea.steps.step import StepParameters
 from hdmea.tsv import few, lines_said, read_rows
 from hdmea.validation import problems, unknown
+
+_CLOCKS_DIFFER_S = 1.0
+"""So much may the clock of a file server be ahead of this computer's."""
 
 
 def _no_braces(path: str) -> str:
@@ -100,6 +105,12 @@ class Recording:
         """Name of the playlist that was shown; None if sections are not placed by one."""
         return None if self.shown is None else self.shown.playlist_name
 
+    @property
+    def all_files(self) -> list[str]:
+        """Its files, and those that parameters of its steps name."""
+        named = (path for step in OF_A_RECORDING for path in self.input_files(step).values())
+        return [*self.files.values(), *named]
+
     def input_files(self, step: str) -> dict[str, str]:
         """Files that the parameters of a step name, by column."""
         return input_files(step, self.parameters[step]) if step in self.parameters else {}
@@ -172,6 +183,49 @@ def require_files(recordings: Mapping[str, Recording]) -> None:
     ]
     if missing:
         raise FileMissingError("\n  ".join(["These files of recordings do not exist:", *missing]))
+
+
+def require_past(recordings: Iterable[Recording]) -> None:
+    """Make sure that no file of a recording is dated in the future.
+
+    Snakemake fails a job, after its work, whose result is older than an input.
+
+    Raises
+    ------
+    ParameterError
+        Listing the files that are, and how to date them.
+    """
+    now = time.time()
+    early = [
+        (recording.name, path, ahead_s)
+        for recording in recordings
+        for path in recording.all_files
+        if (ahead_s := _mtime(path) - now) > _CLOCKS_DIFFER_S
+    ]
+    if early:
+        listed = "\n  ".join(
+            f"{name}: {path}, by {_duration(ahead_s)}" for name, path, ahead_s in early
+        )
+        files = " ".join(dict.fromkeys(shlex.quote(path) for _, path, _ in early))
+        raise ParameterError(
+            "These files are dated in the future, and Snakemake would throw away what is made from "
+            f"them:\n  {listed}\nIf this computer's clock is right ({time.ctime(now)}), date them "
+            f"anew, which changes nothing in them: touch {files}"
+        )
+
+
+def _mtime(path: str) -> float:
+    try:
+        return Path(path).stat().st_mtime
+    except OSError:  # that it is missing is said elsewhere
+        return 0.0
+
+
+def _duration(seconds: float) -> str:
+    for unit, length_s in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * length_s:
+            return f"{seconds / length_s:.0f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def same_files(recordings: Mapping[str, Recording]) -> list[str]:

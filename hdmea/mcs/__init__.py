@@ -6,7 +6,7 @@ Files are opened read-only and never trusted: see `hdmea.mcs.safe_h5`.
 from hdmea.mcs.cmcr import CmcrFile, open_cmcr
 from hdmea.mcs.cmtr import Sorting, read_cmtr
 from hdmea.mcs.describe import describe, render
-from hdmea.mcs.digest import FileDigest, file_digest
+from hdmea.mcs.digest import FileDigest, FileStamp, file_digest, file_stamp
 from hdmea.mcs.info import RecordingInfo
 from hdmea.mcs.inspection import inspect_file
 from hdmea.mcs.pair import check_pair
@@ -18,6 +18,7 @@ __all__ = [
     "CmcrFile",
     "DigitalEvents",
     "FileDigest",
+    "FileStamp",
     "ProbeReport",
     "RecordingInfo",
     "SensorStream",
@@ -25,6 +26,7 @@ __all__ = [
     "check_pair",
     "describe",
     "file_digest",
+    "file_stamp",
     "inspect_file",
     "open_cmcr",
     "probe_pair",

@@ -18,12 +18,47 @@ _SAMPLE_BYTES: Final = 2**20
 _N_SAMPLES: Final = 1024
 
 
+class FileStamp(NamedTuple):
+    """By what a file that nobody touched is known again without being read.
+
+    The system sets ``ctime_ns`` at every change of a file, also at one that sets ``mtime_ns`` back.
+    """
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+
+
 class FileDigest(NamedTuple):
-    """Size and sha256 of a file, and whether all of it was read."""
+    """Size and sha256 of a file, whether all of it was read, and its stamp before that."""
 
     size: int
     sha256: str
     method: Literal["full", "sampled"]
+    stamp: FileStamp
+
+
+def file_stamp(path: Path | str) -> FileStamp:
+    """Stamp of a file, following links.
+
+    Raises
+    ------
+    OSError
+        If there is no such file, or it may not be looked at.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> with tempfile.NamedTemporaryFile() as file:
+    ...     before = file_stamp(file.name)
+    ...     os.utime(file.name, ns=(0, before.mtime_ns))
+    ...     after = file_stamp(file.name)
+    >>> after.mtime_ns == before.mtime_ns, after == before
+    (True, False)
+    """
+    found = Path(path).stat()
+    return FileStamp(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
 
 
 def file_digest(path: Path | str, full_limit_bytes: int = FULL_LIMIT_BYTES) -> FileDigest:
@@ -48,10 +83,12 @@ def file_digest(path: Path | str, full_limit_bytes: int = FULL_LIMIT_BYTES) -> F
     path = Path(path)
     try:
         require_regular(path, "a .cmcr or .cmtr file")
-        size = path.stat().st_size
+        stamp = file_stamp(path)
+        size = stamp.size
         with path.open("rb") as file:
             if size <= full_limit_bytes:
-                return FileDigest(size, hashlib.file_digest(file, "sha256").hexdigest(), "full")
+                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+                return FileDigest(size, sha256, "full", stamp)
             digest = hashlib.sha256(str(size).encode())
             for start in np.linspace(0, max(size - _SAMPLE_BYTES, 0), _N_SAMPLES, dtype=np.int64):
                 file.seek(int(start))
@@ -62,4 +99,4 @@ def file_digest(path: Path | str, full_limit_bytes: int = FULL_LIMIT_BYTES) -> F
         raise not_permitted(path) from error
     except OSError as error:
         raise RecordingFileError(f"{path} cannot be read: {error}") from error
-    return FileDigest(size, digest.hexdigest(), "sampled")
+    return FileDigest(size, digest.hexdigest(), "sampled", stamp)

@@ -8,6 +8,7 @@ from hdmea.session import PipelineSession, SaveState, create_session
 from hdmea.steps.functions import StepFunction
 from hdmea.steps.registry import STEPS
 from hdmea.steps.running import StepResult, assemble, run_part, run_recording
+from hdmea.steps.sources import verify_inputs
 from hdmea.store.verify import verify
 
 load_recording = StepFunction(STEPS["load_recording"])
@@ -37,5 +38,6 @@ __all__ = [
     "section_spike_times",
     "summary_line",
     "verify",
+    "verify_inputs",
     "write_units_table",
 ]

@@ -11,6 +11,7 @@ from hdmea.steps.library import stimulus_library
 from hdmea.steps.light_sections import accept_onsets, onset_sections
 from hdmea.steps.playlist_sections import PlaylistShown
 from hdmea.steps.section_parameters import AddSectionTimeParameters
+from hdmea.steps.sources import files_told
 from hdmea.steps.step import Step, Task
 
 
@@ -43,6 +44,7 @@ def _tasks(session: PipelineSession, parameters: AddSectionTimeParameters) -> It
         parents=("load_recording",),
         inputs={f"movie:{movie.name}": movie.digest() for movie in shown.movies}
         | {"geometry": geometry.digest()},
+        told={"files": files_told({f"movie:{m.name}": m.frames_path for m in shown.movies})},
     )
 
 

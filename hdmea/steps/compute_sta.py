@@ -14,6 +14,7 @@ from hdmea.errors import MissingDataError, StimulusError, UnknownNameError
 from hdmea.session import PipelineSession
 from hdmea.steps.inputs import spike_trains
 from hdmea.steps.library import as_it_was_shown, stimulus_library
+from hdmea.steps.sources import files_told
 from hdmea.steps.step import HARMLESS, Step, StepParameters, Task
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ def _tasks(session: PipelineSession, parameters: ComputeStaParameters) -> Iterab
             parameters=own,
             parents=parents,
             inputs={"movie": movie.digest()},
+            told={"files": files_told({"movie": movie.frames_path})},
         )
 
 

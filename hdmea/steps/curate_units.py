@@ -6,7 +6,7 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from hdmea.errors import MissingDataError, UnknownNameError
 from hdmea.kernels.quality import Pairs, without_duplicates
 from hdmea.session import PipelineSession
 from hdmea.steps.curation_table import CuratedUnit, curation_digest, read_curation
+from hdmea.steps.sources import files_told
 from hdmea.steps.step import HARMLESS, Step, StepParameters, Task
 
 _log = logging.getLogger("hdmea")
@@ -116,7 +117,12 @@ def _tasks(session: PipelineSession, parameters: CurateUnitsParameters) -> Itera
             *(f"features.{name}" for name in parameters.needed_features()),
         ),
         inputs={} if digest is None else {"table": digest},
+        told=_told(parameters.table if curated else None),
     )
+
+
+def _told(table: str | None) -> dict[str, Any]:
+    return {} if table is None else {"files": files_told({"table": Path(table)})}
 
 
 def _curated(session: PipelineSession, table: str | None) -> list[CuratedUnit]:

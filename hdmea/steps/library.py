@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from hdmea.errors import ParameterError, StimulusError
 from hdmea.session import PipelineSession
@@ -20,16 +21,23 @@ def stimulus_library(session: PipelineSession) -> StimulusLibrary:
     ParameterError
         If neither says where it is.
     """
-    remembered, general = session.stimuli_dir, os.environ.get(VARIABLE)
-    # a file remembers where the library was when it was made, which may be another machine
-    folder = remembered if remembered and (remembered.is_dir() or not general) else general
-    if not folder:
+    folder = library_folder(session)
+    if folder is None:
         raise ParameterError(
             "it is not said where the stimulus library is; give stimuli_dir= or set the "
             "environment "
             f"variable {VARIABLE} to its folder"
         )
     return StimulusLibrary(folder)
+
+
+def library_folder(session: PipelineSession) -> Path | None:
+    """The folder of the stimulus library; None if nobody says where it is."""
+    remembered, general = session.stimuli_dir, os.environ.get(VARIABLE)
+    # a file remembers where the library was when it was made, which may be another machine
+    if remembered and (remembered.is_dir() or not general):
+        return remembered
+    return Path(general) if general else None
 
 
 def as_it_was_shown(session: PipelineSession, movie: Movie) -> Movie:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -13,14 +14,13 @@ from hdmea.digest import block_digest, canonical_json
 from hdmea.errors import MissingDataError, RecordingFileError
 from hdmea.session import PipelineSession
 from hdmea.steps.light_reference import given_times, light_reference
+from hdmea.steps.sources import files_told
 from hdmea.steps.step import HARMLESS, Step, StepParameters, Task
 from hdmea.stimulus.clock_params import FrameClockParams
 from hdmea.stimulus.remedies import setting
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from hdmea.mcs import RecordingInfo, Sorting
+    from hdmea.mcs import FileDigest, RecordingInfo, Sorting
 
 
 _LAST_KNOWN_VERSION = 2
@@ -77,22 +77,48 @@ def _tasks(session: PipelineSession, parameters: LoadRecordingParameters) -> Ite
     inputs = {role: digest.sha256 for role, digest in digests.items()}
     if given is not None:  # the times themselves, not the name of the file that holds them
         inputs["frame_times"] = block_digest(given).hex()
+    named = dict(files)
+    if parameters.frame_clock.csv is not None:
+        named["frame_times"] = Path(parameters.frame_clock.csv)
     yield Task(
         name="load_recording",
-        compute=lambda: _load(session, parameters, digests, given),
+        compute=lambda: _unchanged(files, digests, _load(session, parameters, digests, given)),
         parameters={
             "dataset_id": session.dataset_id,
             **parameters.affecting(),
             "frame_clock": parameters.frame_clock.affecting(),
         },
         inputs=inputs,
+        told={"files": files_told(named, {role: found.stamp for role, found in digests.items()})},
     )
+
+
+def _unchanged(
+    files: Mapping[str, Path], digests: Mapping[str, FileDigest], loaded: Variables
+) -> Variables:
+    """What was loaded, if its files are still those whose digests were taken.
+
+    Raises
+    ------
+    RecordingFileError
+        If somebody has written to one meanwhile.
+    """
+    from hdmea.mcs import file_stamp
+
+    for role, path in files.items():
+        before, now = digests[role].stamp, file_stamp(path)
+        if (before.size, before.mtime_ns) != (now.size, now.mtime_ns):
+            raise RecordingFileError(
+                f"{path} was changed while it was read: it had {before.size} bytes, now it has "
+                f"{now.size}. Wait until it is copied or recorded to its end, and run again"
+            )
+    return loaded
 
 
 def _load(
     session: PipelineSession,
     parameters: LoadRecordingParameters,
-    digests: dict[str, Any],
+    digests: Mapping[str, FileDigest],
     given: Array | None,
 ) -> Variables:
     from hdmea.mcs import check_pair, open_cmcr, probe_pair, read_cmtr
@@ -153,7 +179,7 @@ def _check_version(session: PipelineSession, name: str, info: RecordingInfo) -> 
         )
 
 
-def _sources(paths: dict[str, Path | None], digests: dict[str, Any]) -> Variables:
+def _sources(paths: dict[str, Path | None], digests: Mapping[str, FileDigest]) -> Variables:
     roles = [role for role in sorted(paths) if paths[role] is not None]
     names = [paths[role].name for role in roles]  # type: ignore[union-attr]  # roles are those given
 

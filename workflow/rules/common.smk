@@ -14,6 +14,7 @@ from snakemake.utils import min_version, validate
 
 from hdmea.batch import (
     HdmeaError,
+    Past,
     all_steps,
     movie_digests,
     parts_of,
@@ -21,6 +22,7 @@ from hdmea.batch import (
     read_config,
     read_recordings,
     require_inputs,
+    require_past,
     same_files,
     unread_curation,
 )
@@ -46,7 +48,7 @@ validate(
     set_default=False,
 )
 
-PARTS = parts_of(CONFIG)
+PARTS, PAST = parts_of(CONFIG), Past(CONFIG)
 OUT, STEPS = CONFIG.output_dir, CONFIG.steps_dir
 STARTED = time.time()
 
@@ -60,11 +62,14 @@ wildcard_constraints:
 @cache
 def inputs_are_there():
     """Say all that is missing at once, before the first job; not when rules are only looked at."""
+    tell(filter(None, [PAST.to_read(RECORDINGS.values())]))
     try:
         require_inputs(CONFIG, RECORDINGS)
+        require_past(RECORDINGS.values())
+        PAST.require_whole(RECORDINGS.values())
     except HdmeaError as error:
         raise WorkflowError(str(error)) from error
-    tell(remarks())
+    tell(remarks() + PAST.changed(RECORDINGS.values()))
 
 
 def remarks():
@@ -100,7 +105,9 @@ def recording_of(wildcards):
 
 
 def recording_files(wildcards):
-    """Files of a recording, by role. Ancient: they do not change, and copying renews their times."""
+    """Files of a recording, by role. Ancient: copying renews their times; that their content changed
+    is in the definition of what is made from them.
+    """
     return {role: ancient(path) for role, path in recording_of(wildcards).files.items()}
 
 
@@ -114,9 +121,17 @@ def named_files(*steps):
 
 
 @cache
+def stamps_of(name):
+    """Of a recording's files; and what is asked of all of them by `rule all`, of this one."""
+    require_past([RECORDINGS[name]])
+    PAST.require_whole([RECORDINGS[name]])
+    return PAST.stamps(RECORDINGS[name])
+
+
+@cache
 def part_definition(part, name):
     try:
-        return PARTS[part].definition(RECORDINGS[name])
+        return PARTS[part].definition(RECORDINGS[name], stamps_of(name))
     except HdmeaError as error:
         raise WorkflowError(f"{name}: {error}") from error
 
