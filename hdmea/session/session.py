@@ -5,10 +5,17 @@ from __future__ import annotations
 import enum
 import logging
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from hdmea.errors import OutputExistsError, ParameterError, SessionFileError, StaleSessionError
+from hdmea.errors import (
+    OutputExistsError,
+    OutputWriteError,
+    ParameterError,
+    SessionFileError,
+    StaleSessionError,
+)
 from hdmea.session import display
 from hdmea.session.requests import FeatureRequests
 from hdmea.session.state import SessionState
@@ -261,9 +268,13 @@ class PipelineSession(SessionState):
         with sole_writer(target):
             if self.owns(target):
                 self.require_current()
-            written = write_session_file(
-                target, list(self._ledger.values()), self._header(), overwrite=overwrite
-            )
+            try:
+                written = write_session_file(
+                    target, list(self._ledger.values()), self._header(), overwrite=overwrite
+                )
+            except OutputWriteError:
+                self._see_own_file(target)
+                raise
             self._empty_spool(target, written.manifest)
         self._file, self._file_digest = target.absolute(), written.manifest
         self.spool_beside(self._file)
@@ -271,6 +282,15 @@ class PipelineSession(SessionState):
         if self._work:
             self._work.finish(target)
         return target
+
+    def _see_own_file(self, target: Path) -> None:
+        """After a failed save: the own file is the old one or, if only the last sync failed, ours.
+
+        Nobody else has written it meanwhile, so that the next save need not fear for it.
+        """
+        if self.owns(target):
+            with suppress(SessionFileError):  # a disk that fails may fail here too
+                self._file_digest = current_digest(target)
 
     @classmethod
     def _from_header(

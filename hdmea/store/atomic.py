@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import logging
 import os
 import secrets
 import shutil
@@ -19,8 +20,10 @@ import h5py
 
 from hdmea.errors import FileMissingError, OutputExistsError, OutputWriteError
 from hdmea.store.file_object import RememberingFile
+from hdmea.store.interrupts import kept_from
 
 _SUFFIX = ".partial"
+_log = logging.getLogger("hdmea")
 
 
 @contextmanager
@@ -46,39 +49,37 @@ def atomic_hdf5(
         If it cannot be written, with ``errno`` and ``filename``; an old file is as it was.
     """
     path = Path(os.path.realpath(path))  # what a link points to is written, the link stays
-    if not overwrite and path.exists():
-        raise _exists(path)
-    with named_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        sweep(path.parent)
-        if shutil.disk_usage(path.parent).free < expected_bytes:
-            raise OSError(
-                errno.ENOSPC, f"{os.strerror(errno.ENOSPC)}: {expected_bytes} bytes are needed"
-            )
-        partial = path.with_name(partial_name(path.name))
-        descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-    target = RememberingFile(descriptor)
-    try:
+    with partial_file(path) as partial:
+        if not overwrite and path.exists():
+            raise _exists(path)
         with named_errors(path):
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if shutil.disk_usage(path.parent).free < expected_bytes:
+                raise OSError(
+                    errno.ENOSPC, f"{os.strerror(errno.ENOSPC)}: {expected_bytes} bytes are needed"
+                )
+            descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        target = RememberingFile(descriptor)
         try:
-            with h5py.File(target, "w") as file:
-                yield file
-        except Exception:
-            # h5py's own error tells less than the system's that caused it, which is raised below
-            if target.error is None:
-                raise
-        with named_errors(path):
-            if target.error is not None:
-                raise target.error
-            os.fsync(descriptor)
-            _publish(partial, path, overwrite)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            partial.unlink()
-        raise
-    finally:
-        target.close()
+            with named_errors(path):
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            try:
+                with (
+                    kept_from(RememberingFile.__module__, target.fail),
+                    h5py.File(target, "w") as file,
+                ):
+                    yield file
+            except Exception:
+                # h5py's own error tells less than what caused it, which is raised below
+                if target.error is None:
+                    raise
+            with named_errors(path):
+                if target.error is not None:
+                    raise target.error
+                os.fsync(descriptor)
+                _publish(partial, path, overwrite)
+            sync_name(path)
+        finally:
+            target.close()
 
 
 def publish_link(source: Path, path: Path) -> None:
@@ -89,15 +90,36 @@ def publish_link(source: Path, path: Path) -> None:
     OutputWriteError
         Where the file system does not link.
     """
+    with partial_file(path) as partial:
+        with named_errors(path):
+            os.link(source, partial)
+            # does nothing when both names are already links to one file
+            partial.replace(path)
+        sync_name(path)
+
+
+@contextmanager
+def partial_file(path: Path) -> Iterator[Path]:
+    """Name under which a file is written until it is whole; nothing stays there, whatever fails.
+
+    The folder is made, and what killed writers left in it is swept.
+
+    Raises
+    ------
+    OutputWriteError
+        If the folder cannot be made.
+    """
     with named_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(partial_name(path.name))
-        os.link(source, partial)
-        partial.replace(path)
-        # rename does nothing when both names are already links to one file
-        with suppress(FileNotFoundError):
-            partial.unlink()
-        sync_folder(path.parent)
+        sweep(path.parent)
+    partial = path.with_name(partial_name(path.name))
+    try:
+        yield partial
+    finally:
+        try:
+            partial.unlink(missing_ok=True)
+        except OSError as error:  # the file is published, or an error says more than this one
+            _log.warning("%s stays (%s); a later run sweeps it", partial, error.strerror)
 
 
 @contextmanager
@@ -186,17 +208,29 @@ def _publish(partial: Path, path: Path, overwrite: bool) -> None:
             os.link(partial, path)
         except FileExistsError as error:
             raise _exists(path) from error
-        partial.unlink()
-    sync_folder(path.parent)
 
 
-def sync_folder(folder: Path) -> None:
-    """Make sure that the names in a folder are on disk."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def sync_name(path: Path) -> None:
+    """Make sure that a file's new name is on disk, as its content is already.
+
+    Raises
+    ------
+    OutputWriteError
+        If nobody knows; the file is there, and whole.
+    """
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise _write_error(
+            f"{path} is written and whole, but may be the old one again after a power failure: "
+            f"its folder could not be synced ({error.strerror or error})",
+            error.errno,
+            path,
+        ) from error
 
 
 def _exists(path: Path) -> OutputExistsError:
@@ -211,10 +245,16 @@ def named_errors(path: Path) -> Iterator[None]:
     except (OutputExistsError, OutputWriteError):
         raise
     except OSError as error:
-        named = OutputWriteError(
+        raise _write_error(
             f"could not write {path}: {error.strerror or error}; a file that was there before "
-            "is unchanged"
-        )
-        named.errno = error.errno
-        named.filename = str(path)
-        raise named from error
+            "is unchanged",
+            error.errno,
+            path,
+        ) from error
+
+
+def _write_error(message: str, number: int | None, path: Path) -> OutputWriteError:
+    error = OutputWriteError(message)
+    error.errno = number
+    error.filename = str(path)
+    return error

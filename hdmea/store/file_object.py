@@ -103,11 +103,15 @@ def file_kind(path: Path) -> str:
 
 
 class RememberingFile(ReadableFile):
-    """A descriptor that is written; its first error is kept in ``error`` instead of raised."""
+    """A descriptor that is written; what goes wrong first is kept in ``error``, not raised."""
 
     def __init__(self, descriptor: int) -> None:
         super().__init__(descriptor)
-        self.error: OSError | None = None
+        self.error: BaseException | None = None
+
+    def fail(self, error: BaseException) -> None:
+        """Keep an error, if it is the first one; nothing is written from now on."""
+        self.error = self.error or error
 
     def write(self, buffer: memoryview) -> int:
         """Write all of the buffer, unless an earlier write has failed."""
@@ -117,7 +121,7 @@ class RememberingFile(ReadableFile):
             while self.error is None and written < len(view):
                 written += os.pwrite(self._descriptor, view[written:], self._position + written)
         except OSError as error:
-            self.error = error
+            self.fail(error)
         self._position += len(view)
         return len(view)
 
@@ -128,7 +132,7 @@ class RememberingFile(ReadableFile):
             if self.error is None:
                 os.ftruncate(self._descriptor, size)
         except OSError as error:
-            self.error = error
+            self.fail(error)
         return size
 
     def flush(self) -> None:

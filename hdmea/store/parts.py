@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from hdmea.contribution import Contribution
-from hdmea.errors import OutputWriteError, SessionFileError
-from hdmea.store.atomic import publish_link, sweep
+from hdmea.errors import SessionFileError
+from hdmea.store.atomic import publish_link
 from hdmea.store.reader import SessionFile
 from hdmea.store.writer import write_session_file
 
@@ -60,12 +60,10 @@ class WorkFolder:
         """Remember a published result, and remove the parts that it holds."""
         try:
             publish_link(result, self.folder / _LAST)
-        except OutputWriteError as error:
-            _log.info("%s; the parts in %s are kept instead of a link", error, self.folder)
-            return
-        for part in self.folder.glob("*.part.h5"):
-            part.unlink(missing_ok=True)  # another process may finish the same recording
-        sweep(self.folder)
+            for part in self.folder.glob("*.part.h5"):
+                part.unlink(missing_ok=True)  # another process may finish the same recording
+        except OSError as error:  # the result is there; parts that stay cost room, and no more
+            _log.info("%s; parts stay in %s", error, self.folder)
 
     def _contributions(self, path: Path) -> dict[str, Contribution]:
         # files here are replaced, never changed, so what was read of one holds

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from pathlib import Path
 
 from hdmea.errors import OutputExistsError
-from hdmea.store.atomic import named_errors, partial_name, sync_folder
+from hdmea.store.atomic import named_errors, partial_file, sync_name
 
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
@@ -41,19 +40,14 @@ def write_small_file(path: str | Path, content: bytes) -> Path:
                 f"{path} is an HDF5 file, which a table or picture does not replace; choose "
                 "another name"
             )
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(partial_name(path.name))
-        try:
+    with partial_file(path) as partial:
+        with named_errors(path):
             with partial.open("xb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
             partial.replace(path)
-        except BaseException:
-            with suppress(FileNotFoundError):
-                partial.unlink()
-            raise
-        sync_folder(path.parent)
+        sync_name(path)
     return path
 
 
