@@ -13,13 +13,14 @@ from scipy.stats import binomtest, directional_stats
 from scipy.stats import permutation_test as scipys_permutation_test
 from statsmodels.stats.rates import test_poisson_2indep as compare_rates
 
+from hdmea.features.bar_rest import Rest, at_rest
 from hdmea.features.bar_tuning import BarResponses, BarTrials
 from hdmea.features.bar_windows import ShownBars, Windows
 from hdmea.kernels.tuning import permutation_test, permuted_labels, tuning
 
 N_DIRECTIONS, N_TRIALS = 8, 4
 THETA_DEG = 360 / N_DIRECTIONS * np.arange(N_DIRECTIONS)
-SLOT_S, REST_S, WINDOW_S, DURATION_S = 3.0, 1.0, 0.9, 140.0
+SLOT_S, REST_S, WINDOW_S, AFTER_S, DURATION_S = 3.0, 1.0, 0.9, 0.25, 140.0
 # Half a sample off, so that no spike is on an edge.
 STARTS = (100_000.5 + 600_000 * np.arange(N_TRIALS)) / SAMPLING_HZ
 ONSETS = STARTS[:, None] + REST_S + SLOT_S * np.arange(N_DIRECTIONS)
@@ -55,8 +56,8 @@ def tuned() -> Cells:
 
 
 @pytest.fixture(scope="module")
-def bars(tuned: Cells) -> BarTrials:
-    shown = ShownBars(
+def shown() -> ShownBars:
+    return ShownBars(
         movie="bar",
         start_s=STARTS,
         stop_s=STARTS + REST_S + SLOT_S * N_DIRECTIONS,
@@ -65,14 +66,27 @@ def bars(tuned: Cells) -> BarTrials:
         directions_deg=THETA_DEG,
         slot_direction=np.arange(N_DIRECTIONS),
     )
-    return BarTrials(tuned.hdmea, shown, spontaneous_s=REST_S, n_permutations=4999, seed=0)
 
 
 @pytest.fixture(scope="module")
-def found(tuned: Cells, bars: BarTrials) -> BarResponses:
+def windows(tuned: Cells) -> Windows:
     n_units = len(tuned.samples)
     start = np.broadcast_to(ONSETS + PASSAGE_S, (n_units, *ONSETS.shape))
-    windows = Windows(start, np.full(n_units, WINDOW_S), {"no_field": np.zeros(n_units, bool)})
+    return Windows(start, np.full(n_units, WINDOW_S), {"no_field": np.zeros(n_units, bool)})
+
+
+@pytest.fixture(scope="module")
+def rest(tuned: Cells, shown: ShownBars, windows: Windows) -> Rest:
+    return at_rest(tuned.hdmea, shown, windows, spontaneous_s=REST_S, rest_after_s=AFTER_S)
+
+
+@pytest.fixture(scope="module")
+def bars(tuned: Cells, shown: ShownBars, rest: Rest) -> BarTrials:
+    return BarTrials(tuned.hdmea, shown, rest, n_permutations=4999, seed=0)
+
+
+@pytest.fixture(scope="module")
+def found(bars: BarTrials, windows: Windows) -> BarResponses:
     return bars.responses(windows, alpha=0.01, min_spikes=5)
 
 
@@ -83,15 +97,18 @@ def rates(tuned: Cells):
     for slot, theta in enumerate(THETA_DEG):
         start = ONSETS[:, slot] + PASSAGE_S[slot]
         epochs[f"{theta:g}"] = nap.IntervalSet(start, start + WINDOW_S)
-    epochs["rest"] = nap.IntervalSet(STARTS, STARTS + REST_S)
+    after = (ONSETS + PASSAGE_S + WINDOW_S + AFTER_S).ravel()
+    epochs["rest"] = nap.IntervalSet(
+        np.sort(np.r_[STARTS, after]), np.sort(np.r_[STARTS + REST_S, (ONSETS + SLOT_S).ravel()])
+    )
     return nap.compute_response_per_epoch(tuned.pynapple, epochs)
 
 
 def test_counts_are_pynapples_responses_to_the_directions(
-    found: BarResponses, bars: BarTrials, rates
+    found: BarResponses, rest: Rest, rates
 ) -> None:
     assert found.mean_count == pytest.approx(rates.values[:, :-1] * WINDOW_S, abs=1e-9)
-    assert bars.spontaneous_hz() == pytest.approx(rates.sel(epochs="rest").values, abs=1e-9)
+    assert rest.rate_hz() == pytest.approx(rates.sel(epochs="rest").values, abs=1e-9)
 
 
 def test_indices_and_angles_are_astropys_circular_moments_of_pynapples_rates(
@@ -135,13 +152,16 @@ def test_dsi_of_counts_is_the_length_of_scipys_mean_direction_of_the_spikes() ->
 
 
 def test_p_of_a_response_is_scipys_and_statsmodels_exact_test_of_two_poisson_rates(
-    found: BarResponses, bars: BarTrials, tuned: Cells
+    found: BarResponses, rest: Rest, tuned: Cells
 ) -> None:
-    time_s, rest_s = N_TRIALS * WINDOW_S, N_TRIALS * REST_S
+    time_s = N_TRIALS * WINDOW_S
+    between_s = (SLOT_S - PASSAGE_S - WINDOW_S - AFTER_S).sum()
+    rest_s = N_TRIALS * (REST_S + between_s)
     n_spikes = np.rint(found.mean_count * N_TRIALS).astype(int)
-    at_rest = np.rint(bars.spontaneous_hz() * rest_s).astype(int)
+    assert rest.time_s == pytest.approx(np.full(len(tuned.samples), rest_s))
+    n_at_rest = np.rint(rest.rate_hz() * rest_s).astype(int)
     for unit in range(len(tuned.samples)):
-        m, by_scipy, by_statsmodels = int(at_rest[unit]), [], []
+        m, by_scipy, by_statsmodels = int(n_at_rest[unit]), [], []
         for k in n_spikes[unit].tolist():
             if k + m == 0:
                 by_scipy.append(1.0)
@@ -190,14 +210,14 @@ def test_p_of_all_permutations_is_scipys_exact_permutation_test() -> None:
     n = len(permuted)
     assert n == 13_824
     for unit, table in enumerate(counts):
-        for harmonic, at_rest, p in (
+        for harmonic, subtracted, p in (
             (1, rest[unit], mine.p_dsi[unit]),
             (2, rest[unit], mine.p_osi[unit]),
             (1, 0.0, mine.p_dsi_raw[unit]),
         ):
             theirs = scipys_permutation_test(
                 tuple(table.T.astype(float)),
-                index_of(harmonic, at_rest),
+                index_of(harmonic, subtracted),
                 permutation_type="samples",
                 vectorized=True,
                 n_resamples=np.inf,
@@ -205,7 +225,7 @@ def test_p_of_all_permutations_is_scipys_exact_permutation_test() -> None:
             )
             # The permutation that changes nothing is among them; ours is counted once more.
             assert p * (n + 1) - 1 == pytest.approx(theirs.pvalue * n, abs=1e-6)
-            if harmonic == 1 and at_rest == rest[unit]:
+            if harmonic == 1 and subtracted == rest[unit]:
                 null = theirs.null_distribution.mean()
                 assert mine.dsi_null[unit] == pytest.approx(null, abs=1e-8)
 

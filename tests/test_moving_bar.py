@@ -178,6 +178,61 @@ def test_spikes_at_rest_are_subtracted_and_the_rest_clipped_at_zero():
     assert half.values["spontaneous_hz"] == pytest.approx([4])
 
 
+SLOW = movies.moving_bar(
+    pixels=SIZE, width=WIDTH, speed_per_frame=SPEED, direction_frames=320, pre_frames=96,
+    before_frames=64, repeat=3,
+)  # fmt: skip
+"""As `NARROW`, with 5 s for each direction."""
+
+
+def test_rest_is_also_what_follows_a_passage():
+    # the last 1.5 s before each next direction: at most 1.5 s of the first 3.5 s are the bar's
+    onset = FRAME_S * np.array([frame for _, frame in SLOW.events])
+    late = [t + 3.5 + 0.125 * i for t in onset for i in range(12)]
+    spikes = trains(in_trials(trials_of(SLOW).start_s, *late))
+    values = run(spikes, SLOW).values
+    end = values["window_start_s"][0] + values["window_s"][0] + 1.0
+    # the trial goes on for half a second after the time of the last direction
+    rest_s = 3 * (1 + (5.0 - end).sum() + 0.5)
+    assert values["spontaneous_hz"] == pytest.approx([3 * 8 * 12 / rest_s])
+    assert values["mean_count"].tolist() == [[0] * 8]
+    later = run(spikes, SLOW, params={"rest_after_s": 2.0}).values
+    assert later["spontaneous_hz"] == pytest.approx([3 * 8 * 12 / (rest_s - 3 * 8)])
+    never = run(spikes, SLOW, params={"rest_after_s": 5.0}).values
+    assert never["spontaneous_hz"].tolist() == [0]
+    # what comes before a window is the approaching bar's
+    early = trains(in_trials(trials_of(SLOW).start_s, *(onset + 0.0625)))
+    assert run(early, SLOW).values["spontaneous_hz"].tolist() == [0]
+
+
+def test_trials_that_begin_with_a_direction_have_rest_between_the_passages():
+    shown = trials_of(SLOW)
+    late = dataclasses.replace(shown, start_s=shown.start_s + 1.0)
+    result = run(trains(responding(COUNTS, SLOW)), SLOW, trials=late)
+    assert result.reasons["dsi"].tolist() == [""]
+    assert result.values["spontaneous_hz"].tolist() == [0]
+
+
+def test_the_fitted_curve_has_the_index_of_the_counts_where_nothing_is_at_rest():
+    result = run(trains(responding(COUNTS), responding([6, 0, 0, 0, 6, 0, 0, 0]), []))
+    values = result.values
+    assert values["dsi_fit"][:2] == pytest.approx(values["dsi"][:2], abs=1e-6)
+    assert np.cos(np.deg2rad(values["preferred_direction_fit_deg"][0])) == pytest.approx(1)
+    assert values["p_fit"][0] > 0.1
+    assert values["p_fit"][1] < 1e-6
+    for name in ("dsi_fit", "p_fit"):
+        assert result.reasons[name].tolist() == ["", "", "no_response"]
+    told = result.reasons["preferred_direction_fit_deg"].tolist()
+    assert told == ["", "no_preference", "no_response"]
+
+
+def test_few_directions_have_any_shape():
+    shown = only(trials_of(NARROW), ["direction:0", "direction:180"])
+    result = run(trains(responding([8, 0, 0, 0, 2, 0, 0, 0])), trials=shown)
+    assert result.values["dsi_fit"] == pytest.approx([0.6], abs=1e-6)
+    assert result.reasons["p_fit"].tolist() == ["too_few_directions"]
+
+
 def test_a_response_is_more_spikes_than_at_rest():
     steady = in_trials(trials_of(NARROW).start_s, *(0.0625 * np.arange(13.5 * 16)))
     result = run(trains(steady, responding(COUNTS), []))
@@ -487,6 +542,10 @@ def test_tuned_poisson_cells_are_found_with_their_direction_and_index():
     true = np.abs(expected @ np.exp(1j * np.deg2rad(EIGHT))) / expected.sum(axis=1)
     assert np.median(values["dsi"]) == pytest.approx(np.median(true), abs=0.05)
     assert (values["p_dsi"] == 1 / 200).mean() > 0.9
+    error = np.mod(values["preferred_direction_fit_deg"] - preferred + 180, 360) - 180
+    assert np.median(np.abs(error)) < 7
+    assert np.median(values["dsi_fit"]) == pytest.approx(np.median(true), abs=0.05)
+    assert (values["p_fit"] < 0.05).mean() < 0.2
 
 
 def test_untuned_poisson_cells_are_not_tuned():

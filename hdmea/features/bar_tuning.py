@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
 
+from hdmea.features.bar_rest import Rest
 from hdmea.features.bar_windows import ShownBars, Windows
 from hdmea.kernels.poisson import greater_p
 from hdmea.kernels.spikes import SpikeTrains
@@ -21,12 +22,16 @@ from hdmea.kernels.tuning import (
     permuted_labels,
     tuning,
 )
-from hdmea.kernels.windows import counts_from
+from hdmea.kernels.tuning_curve import TuningCurve, fit_tuning_curve
+from hdmea.kernels.windows import binned_counts, counts_from
 
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 Why = Mapping[str, Flags]
+
+N_BINS = 12
+"""Parts of a window in which the course of a response is told."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,6 +44,8 @@ class BarResponses:
         Spikes of each direction, in all trials and per presentation, ``(unit, direction)``.
     p_response
         Of more spikes than at rest, in the direction in which that is least likely.
+    responds
+        Units that have a response, and indices.
     tuned, raw
         Of the mean counts above rest, and of the mean counts; of units that respond.
     test
@@ -52,6 +59,7 @@ class BarResponses:
     n_spikes: Int64
     mean_count: Float64
     p_response: Float64
+    responds: Flags
     tuned: Tuning
     raw: Tuning
     test: PermutationTest
@@ -61,7 +69,7 @@ class BarResponses:
 
 
 class BarTrials:
-    """Trials of a moving bar and spikes at rest before it, for any set of windows.
+    """Trials of a moving bar and spikes at rest, for any set of windows.
 
     Parameters
     ----------
@@ -69,9 +77,8 @@ class BarTrials:
         Spike trains.
     shown
         The trials.
-    spontaneous_s
-        Time before the first direction of a trial that is taken for rest, if the trial begins so
-        early.
+    rest
+        Spikes at rest.
     n_permutations, seed
         Permutations of the directions within each trial, the same for all units and windows.
     """
@@ -80,30 +87,15 @@ class BarTrials:
         self,
         spikes: SpikeTrains,
         shown: ShownBars,
+        rest: Rest,
         *,
-        spontaneous_s: float,
         n_permutations: int,
         seed: int,
     ) -> None:
-        self._spikes, self._shown = spikes, shown
+        self._spikes, self._shown, self._rest = spikes, shown, rest
         n_trials, n_directions = len(shown.start_s), shown.directions_deg.size
-        first = shown.onset_s.min(axis=1)
-        start = np.maximum(shown.start_s, first - spontaneous_s)
-        self._rest_s = float((first - start).sum())
-        self._at_rest = spikes.count_in_windows(start, first).sum(axis=1)
         self._n_shown = n_trials * np.bincount(shown.slot_direction, minlength=n_directions)
         self._permuted = permuted_labels(shown.slot_direction, n_trials, n_permutations, seed)
-
-    @property
-    def no_rest(self) -> Flags:
-        """Whether no trial has time before its first direction; the same for all units."""
-        return np.full(self._spikes.n_units, not self._rest_s > 0)
-
-    def spontaneous_hz(self) -> Float64:
-        """Rate at rest, one per unit; NaN where there is no time at rest."""
-        if not self._rest_s > 0:
-            return np.full(self._spikes.n_units, np.nan)
-        return np.asarray(self._at_rest / self._rest_s)
 
     def responses(self, windows: Windows, *, alpha: float, min_spikes: int) -> BarResponses:
         """Counts, significance and tuning in these windows.
@@ -119,7 +111,7 @@ class BarTrials:
         p = self._p_of_directions(n_spikes, windows)
         responds = ((p < alpha) & (n_spikes >= min_spikes)).any(axis=1)
         silent = np.asarray(~counts.any(axis=(1, 2)))
-        no_response_test = {**windows.missing, "no_spontaneous_time": self.no_rest}
+        no_response_test = {**windows.missing, "no_spontaneous_time": self._rest.none}
         no_test, no_index = {}, {}
         for harmonic in (DIRECTION, ORIENTATION):
             balanced = is_balanced(shown.directions_deg, harmonic)
@@ -128,9 +120,9 @@ class BarTrials:
             no_test[harmonic] = {**possible, "too_few_spikes": silent}
             no_index[harmonic] = {**possible, "no_response": ~responds}
 
-        tested = windows.known & ~self.no_rest & ~silent
+        tested = windows.known & ~self._rest.none & ~silent
         responds &= tested
-        above = np.maximum(mean - (self.spontaneous_hz() * windows.length_s)[:, None], 0)
+        above = np.maximum(mean - (self._rest.rate_hz() * windows.length_s)[:, None], 0)
         tuned, raw = (
             tuning(np.where(responds[:, None], response, 0), shown.directions_deg)
             for response in (above, mean)
@@ -139,6 +131,7 @@ class BarTrials:
             n_spikes=n_spikes,
             mean_count=mean,
             p_response=p.min(axis=1),
+            responds=responds,
             tuned=tuned,
             raw=raw,
             test=self._test(counts, windows, tested),
@@ -147,17 +140,41 @@ class BarTrials:
             no_index=no_index,
         )
 
+    def curves(self, windows: Windows, wanted: Flags) -> TuningCurve:
+        """Fitted tuning curves; NaN for units that are not wanted."""
+        shown = self._shown
+        rows = np.flatnonzero(wanted)
+        length_s = windows.length_s[rows]
+        counts = binned_counts(self._spikes, rows, windows.start_s[rows], length_s, N_BINS)
+        of_direction = shown.slot_direction == np.arange(shown.directions_deg.size)[:, None]
+        by_direction = np.stack([counts[:, mine].sum(axis=1) for mine in of_direction], axis=1)
+        fitted = fit_tuning_curve(
+            by_direction,
+            shown.directions_deg,
+            self._n_shown,
+            self._rest.n_spikes[rows],
+            self._rest.time_s[rows] / length_s,
+        )
+
+        def of_all(values: Float64) -> Float64:
+            column = np.full((len(wanted), *values.shape[1:]), np.nan)
+            column[rows] = values
+            return column
+
+        return TuningCurve(*(of_all(getattr(fitted, f.name)) for f in fields(fitted)))
+
     def _p_of_directions(self, n_spikes: Int64, windows: Windows) -> Float64:
         """p of each direction, times their number; NaN without windows or rest."""
         time_s = self._n_shown * windows.length_s[:, None]
-        share = time_s / (time_s + self._rest_s)
-        p = self._shown.directions_deg.size * greater_p(n_spikes, self._at_rest[:, None], share)
-        undefined = ~windows.known | self.no_rest
+        share = time_s / (time_s + self._rest.time_s[:, None])
+        n_at_rest = self._rest.n_spikes[:, None]
+        p = self._shown.directions_deg.size * greater_p(n_spikes, n_at_rest, share)
+        undefined = ~windows.known | self._rest.none
         return np.where(undefined[:, None], np.nan, np.minimum(1, p))
 
     def _test(self, counts: Int64, windows: Windows, tested: Flags) -> PermutationTest:
         shown = self._shown
-        at_rest = (self.spontaneous_hz() * windows.length_s)[tested]
+        at_rest = (self._rest.rate_hz() * windows.length_s)[tested]
         found = permutation_test(
             counts[tested], shown.slot_direction, shown.directions_deg, at_rest, self._permuted
         )

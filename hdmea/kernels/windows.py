@@ -41,6 +41,41 @@ def counts_from(spikes: SpikeTrains, start_s: Float64, length_s: npt.ArrayLike) 
     return counts
 
 
+def binned_counts(
+    spikes: SpikeTrains, units: Int64, start_s: Float64, length_s: Float64, n_bins: int
+) -> Int64:
+    """Spikes in equal parts of windows, over all trials.
+
+    Parameters
+    ----------
+    spikes
+        Spike trains.
+    units
+        Rows of the units to look at.
+    start_s, length_s
+        Windows of these units, ``(units, trial, slot)`` and ``(units,)``; none is NaN.
+    n_bins
+        Parts of each window.
+
+    Returns
+    -------
+    ndarray
+        ``(units, slot, bin)``.
+
+    Examples
+    --------
+    >>> trains = SpikeTrains(np.array([0.1, 0.6, 2.1, 2.2]), np.array([4]))
+    >>> starts = np.array([[[0.0], [2.0]]])
+    >>> binned_counts(trains, np.array([0]), starts, np.array([1.0]), n_bins=2)
+    array([[[3, 1]]])
+    """
+    counts = np.empty((len(units), start_s.shape[2], n_bins), dtype=np.int64)
+    for row, unit in enumerate(units.tolist()):
+        edges = start_s[row][..., None] + length_s[row] * (np.arange(n_bins + 1) / n_bins)
+        counts[row] = np.diff(np.searchsorted(spikes.of(unit), edges), axis=-1).sum(axis=0)
+    return counts
+
+
 def cross_validated_peaks(
     spikes: SpikeTrains,
     units: Int64,
