@@ -56,11 +56,9 @@ CLAIM = Claim(
     draw=draw,
     picture="Time to peak and biphasic index found against the true ones",
     remark=(
-        "The claim about `biphasic_index` does not hold. The index is the least of 60 weights "
-        "over the largest, and the least of many noisy weights lies below the trough. In 20 ON "
-        "and OFF cells and 10 minutes the bias was 0.05, but -0.02 at the lag of the true trough, "
-        "and 0.02 after the filter was smoothed with the weights 1/4, 1/2, 1/4. So the regression "
-        "leaves more noise than it must: a penalty on differences between neighbouring weights, "
-        "instead of their size, is the definition to change."
+        "When the regression kept weights small, instead of smooth, the bias of the index was "
+        "0.075 in 10 and 0.111 in 3 minutes: the least of 60 noisy weights lies below the trough. "
+        "Peaks come out a little early, by 2 ms in 10 and 4 ms in 3 minutes in the median of 156 "
+        "other cells. In one minute the bias of the index of those was 0.05."
     ),
 )
