@@ -11,6 +11,7 @@ import numpy as np
 
 from truth import operating_point as point
 from truth.claim import Claim, Samples
+from truth.irregularity import REPEATS, fano_factors
 from truth.retina import Columns
 
 FOLDER = Path(__file__).with_name("found")
@@ -31,6 +32,11 @@ The model is in `docs/truth/retina.py` and shares no code with the features. {n_
 each of the seeds {seeds}, {total} in all; each is recorded twice, with {long} minutes of noise and
 {long_trials} trials, and with {short} minutes and {short_trials} trials.
 """
+_FANO = """
+Fano factors are the variance over the mean of {repeats} simulated trials of a cell, with dead time
+and drift. Real ganglion cells vary as much as Poisson cells (1) where they answer weakly, and less,
+up to several times, where they answer strongly (Berry et al. 1997, Uzzell and Chichilnisky 2004).
+"""
 _TABLE = """
 ## The claims
 
@@ -47,9 +53,10 @@ _NOT_YET = """
 
 def spreads(cells: Columns) -> dict[str, list[str]]:
     """Percentiles of what the page tells of the cells that were drawn."""
+    columns = {**cells, **fano_factors(cells)}
     return {
-        name: [f"{value:.1f}" for value in np.percentile(cells[name], (5, 50, 95))]
-        for name in DRAWN
+        name: [f"{value:{form}}" for value in np.percentile(columns[name], (5, 50, 95))]
+        for name, (_, form) in DRAWN.items()
     }
 
 
@@ -94,8 +101,9 @@ def rendered(claims: Sequence[Claim]) -> str:
         ),
         _rows(
             ("of the cells that were drawn", "5 %", "median", "95 %"),
-            [(said, *cells[name]) for name, said in DRAWN.items()],
+            [(said, *cells[name]) for name, (said, _) in DRAWN.items()],
         ),
+        _FANO.format(repeats=f"{REPEATS:,}"),
         _TABLE,
         _rows(
             ("claim", "measure", "bound", "found", "by seed", "n", "holds"),
@@ -124,13 +132,18 @@ def _rows(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 DRAWN = {
-    "noise_hz": "mean rate in the noise (Hz)",
-    "bar_spikes": "spikes above rest in the best direction of the bar",
-    "step_d_prime": "d' of the response to the step in one trial",
-    "sigma_px": "size of the field (px)",
-    "biphasic_index": "trough over peak of the response to a flash",
+    "noise_hz": ("mean rate in the noise (Hz)", ".1f"),
+    "bar_spikes": ("spikes above rest in the best direction of the bar", ".1f"),
+    "step_d_prime": ("d' of the response to the step in one trial", ".1f"),
+    "fano_step": (
+        "Fano factor over trials of the counts in 0.5 s after the better edge of the step",
+        ".2f",
+    ),
+    "fano_rest": ("Fano factor of the counts in 0.1 s at rest", ".2f"),
+    "sigma_px": ("size of the field (px)", ".1f"),
+    "biphasic_index": ("trough over peak of the response to a flash", ".1f"),
 }
-"""Columns whose spread the page tells, in words."""
+"""Columns whose spread the page tells: in which words, and how they are written."""
 NOT_YET: tuple[str, ...] = (
     "q values in a population with few selective cells (10 among 800)",
     "the STA's significance at null pixels of driven cells, and the SD of z",
