@@ -248,31 +248,50 @@ def test_dispersion_is_that_of_plain_loops_over_cycles(
         assert values["dispersion"][unit] == pytest.approx(found / expected, rel=1e-8)
 
 
-def test_the_gain_is_that_of_plain_loops_over_windows(
+def test_the_gain_is_the_posterior_of_a_gaussian_process_over_all_bins(
     values: dict[str, np.ndarray], following: Cells
 ) -> None:
     n_windows = N_CYCLES - OVER + 1
     # When half of a window's cycles are over: the root of the quadratic that `cycle` is.
     middle = np.arange(n_windows) + OVER / 2
-    hz_at = [
+    hz_at = frequency(np.array([
         np.roots([(LAST_HZ - FIRST_HZ) / (2 * SWEEP_S), FIRST_HZ, -one]).max() for one in middle
-    ]
-    place = np.log2(frequency(np.array(hz_at)))
-    assert np.log2(values["sweep_frequency_hz"]) == pytest.approx(place, abs=1e-9)
-    for unit in range(6):
-        times = np.concatenate(since(following, unit, SWEEP_AT, SWEEP_S))
-        hz, at = frequency(times), cycle(times)
-        dispersion = np.nan_to_num(values["dispersion"][unit], nan=1.0)
-        power = []
-        for window in range(n_windows):
-            mine = (at >= window) & (at < window + OVER)
-            noise = 4 * dispersion * (hz[mine] ** 2).sum() / (N_TRIALS * OVER) ** 2
-            power.append(values["sweep_f1_hz"][unit, window] ** 2 - noise)
-        for window in range(n_windows):
-            near = np.abs(place - place[window]) <= 0.25 + 1e-9
-            mean = np.mean(np.array(power)[near])
-            gain = values["sweep_gain_hz"][unit, window]
-            assert gain**2 == pytest.approx(max(mean, 0), rel=1e-6, abs=1e-9)
+    ]))  # fmt: skip
+    assert np.log2(values["sweep_frequency_hz"]) == pytest.approx(np.log2(hz_at), abs=1e-9)
+    n_bins = 1500
+    bin_s = SWEEP_S / n_bins
+    at = (np.arange(n_bins) + 0.5) * bin_s
+    x, octave = 2 * np.pi * cycle(at), np.log2(frequency(at))
+
+    def alike(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+        return np.exp(-0.5 * (one[:, None] - other) ** 2)
+
+    # Of mean rate, sine and cosine, and those of the second harmonic, each a process of its own.
+    turns = x[:, None] - x
+    rates = alike(octave, octave) * (1 + np.cos(turns) + np.cos(2 * turns))
+    first = alike(np.log2(hz_at), octave) * np.exp(1j * (np.pi / 2 - x))  # sin x + i cos x
+    responding = np.flatnonzero(np.isfinite(values["sweep_delay_ms"]))
+    assert responding.size >= 2
+    for unit in responding[:3]:
+        late = 1e-3 * values["sweep_delay_ms"][unit]
+        times = np.concatenate(since(following, unit, SWEEP_AT, SWEEP_S + 0.4))
+        best = []
+        for delay in np.arange(0, 0.3, 0.002):
+            light = times[(times >= delay) & (times < SWEEP_S + delay)] - delay
+            even = light.size * np.exp(-1j * x).mean()
+            best.append(abs(np.exp(-2j * np.pi * cycle(light)).sum() - even))
+        assert late == pytest.approx(0.002 * np.argmax(best), abs=0.009)
+        light = times[(times >= late) & (times < SWEEP_S + late)] - late
+        rate = np.histogram(light, np.arange(n_bins + 1) * bin_s)[0] / bin_s / N_TRIALS
+        mean = rate.mean()
+        expected = (mean / 2) ** 2 / 2
+        noise = mean / N_TRIALS / bin_s * max(values["dispersion"][unit], 1.0)
+        solved = np.linalg.solve(expected * rates + noise * np.eye(n_bins), rate - mean)
+        model = expected * rates @ solved
+        scale = ((rate - mean) @ model) / (model @ model)
+        posterior = scale * expected * first @ solved
+        gain = values["sweep_gain_hz"][unit]
+        assert gain == pytest.approx(np.abs(posterior), abs=0.03 * gain.max())
 
 
 def test_half_power_and_half_contrast_are_where_numpys_interpolation_says(

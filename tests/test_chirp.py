@@ -86,13 +86,6 @@ def test_a_spike_at_each_peak_of_the_sweep_follows_its_frequency() -> None:
     assert values["sweep_frequency_hz"] == pytest.approx(
         0.5 + 7.5 * (middle - SWEEP) / 8, rel=1e-12
     )
-    # Trials are equal: dispersion 0, no noise to take off.
-    assert values["sweep_gain_hz"][0, -1] == pytest.approx(
-        np.sqrt(
-            (values["sweep_f1_hz"][0][values["sweep_frequency_hz"] > 7.883 / 2**0.25] ** 2).mean()
-        ),
-        rel=1e-9,
-    )
     assert values["n_spikes_sweep"].tolist() == [3 * SWEEP_CYCLES]
     significant = values["p_sweep_f1"][0] < 0.01
     assert significant.all()
@@ -259,6 +252,11 @@ def test_the_gain_over_the_sweep_is_that_of_the_cells_filter() -> None:
     # The first window has the filter's memory of the grey before it.
     assert np.abs(found - expected)[0] < 0.05 * largest
     assert np.abs(found - expected)[1:].max() < 0.03 * largest
+    # The smooth curve is that of a sine that goes on, without the sweep's rise.
+    curve, hz = values["sweep_gain_hz"][0] / MANY, values["sweep_frequency_hz"]
+    assert np.abs(curve - np.abs(gain(hz))).max() < 0.02 * largest
+    group = -np.diff(np.unwrap(np.angle(gain(hz)))) / np.diff(hz) / 2 / np.pi
+    assert 1e3 * group.min() < values["sweep_delay_ms"][0] < 1e3 * group.max()
     # The ramp is linear: 2 Hz, contrast as told.
     ramp = values["ramp_f1_hz"][0] / MANY
     at_2_hz = abs(gain(np.array([2.0]))[0])
@@ -288,17 +286,53 @@ def test_tuning_of_poisson_cells_is_found_in_noise() -> None:
     # A Gaussian falls to 1 / sqrt 2 at 0.83 SD to both sides.
     width = 2 * 0.7 * np.sqrt(np.log(2))
     assert np.nanmedian(values["bandwidth_octaves"]) == pytest.approx(width, abs=0.4)
-    # Without the mean over frequencies noise makes narrow peaks anywhere.
-    narrow = run(
+    # Curves that are hardly smooth have narrow peaks of noise anywhere.
+    rough = run(
         trains(*[poisson(rate, 40, rng) for _ in range(80)]),
         psth_bin_s=1.0,
-        sweep_smoothing_octaves=0.0,
+        sweep_smoothing_octaves=0.1,
     ).values
-    assert np.nanmedian(narrow["bandwidth_octaves"]) < 0.4 * width
-    # Where there is no modulation only noise is left, half of the power below 0.
+    assert np.nanmedian(rough["bandwidth_octaves"]) < 0.4 * width
+    # Where there is no modulation little is left of noise, and no delay.
     chance = run(trains(*[poisson(lambda t: t * 0 + 20, 20, rng) for _ in range(80)]),
-                 psth_bin_s=1.0, sweep_smoothing_octaves=0.0).values  # fmt: skip
-    assert 0.5 < (chance["sweep_gain_hz"] == 0).mean() < 0.75
+                 psth_bin_s=1.0)  # fmt: skip
+    assert np.median(chance.values["sweep_gain_hz"]) < 0.5 * np.median(chance.values["sweep_f1_hz"])
+    assert (chance.reasons["sweep_delay_ms"] == "no_response").mean() > 0.95
+
+
+def swept(rate: Callable[[Float64, Float64], Float64], late_s: float) -> SpikeTrains:
+    """Even spikes in one sweep of a rate that depends on phase and frequency a while ago."""
+    fine = np.arange(0, 8.5, 1e-4)
+    light = np.clip(fine - late_s, 0, 8)
+    hz, x = 0.5 + 7.5 * light / 8, 2 * np.pi * (0.5 * light + 7.5 / 16 * light**2)
+    shown = (fine >= late_s) & (fine < 8 + late_s)
+    expected = np.cumsum(np.where(shown, rate(x, hz), 2000.0)) * 1e-4
+    n = int(expected[-1])
+    return trains(STARTS[0] + SWEEP + np.interp(np.arange(n) + 0.5, expected, fine))
+
+
+@pytest.mark.parametrize("late_s", [0.0, 0.06, 0.18])
+def test_late_responses_belong_to_the_light_that_they_answer(late_s: float) -> None:
+    def size(hz: Float64) -> Float64:
+        return 1000 * np.exp(-0.5 * (np.log2(hz / 4) / 0.6) ** 2)
+
+    unit = swept(lambda x, hz: 2000 + size(hz) * np.sin(x - 0.4), late_s)
+    values = run(unit, chirps(STARTS[:1]), psth_bin_s=0.1).values
+    hz = values["sweep_frequency_hz"]
+    assert values["sweep_delay_ms"][0] == pytest.approx(1e3 * late_s, abs=12)
+    assert np.abs(values["sweep_gain_hz"][0] - size(hz)).max() < 0.05 * 1000
+    assert values["preferred_frequency_hz"][0] == pytest.approx(4, abs=0.2)
+
+
+def test_what_follows_both_halves_of_a_cycle_does_not_count_as_a_first_harmonic() -> None:
+    # Twice the frequency, the more the slower, and a mean rate that rises: a window of two fast
+    # cycles takes some of it for a first harmonic.
+    def rate(x: Float64, hz: Float64) -> Float64:
+        return 2000 + 100 * hz + 2000 / hz**2 * np.sin(2 * x) + 200 * np.sin(x)
+
+    values = run(swept(rate, 0.08), chirps(STARTS[:1]), psth_bin_s=0.1).values
+    assert abs(values["sweep_f1_hz"][0, 0] - 200) > 100
+    assert values["sweep_gain_hz"][0] == pytest.approx(np.full(33, 200.0), abs=35)
 
 
 def test_half_contrasts_of_poisson_cells_are_found() -> None:
@@ -340,7 +374,8 @@ def test_chance_makes_no_responses() -> None:
 
 def test_silent_units_one_trial_and_no_units_work() -> None:
     result = run(trains([], [16.5, 50.0]))
-    for name in ("preferred_frequency_hz", "half_power_low_hz", "half_contrast", "sweep_phase_deg"):
+    for name in ("preferred_frequency_hz", "half_power_low_hz", "half_contrast", "sweep_phase_deg",
+                 "sweep_delay_ms"):  # fmt: skip
         assert result.reasons[name].tolist() == ["no_response"] * 2
     assert result.values["p_sweep"].tolist() == result.values["p_ramp"].tolist() == [1, 1]
     assert result.values["n_spikes_sweep"].tolist() == [0, 0]
@@ -394,7 +429,16 @@ def test_events_that_make_no_chirp_are_an_error(events: list[tuple[str, float]],
         run(trains([20.0]), chirps(events=events))
 
 
-@pytest.mark.parametrize("wrong", [{"sweep_window_cycles": 0}, {"alpha": 1}, {"window": 1}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"sweep_window_cycles": 0},
+        {"sweep_smoothing_octaves": 0},
+        {"sweep_longest_delay_s": 2.1},
+        {"alpha": 1},
+        {"window": 1},
+    ],
+)
 def test_parameters_that_cannot_be_meant_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         ChirpParams(**wrong)

@@ -147,8 +147,6 @@ DRAWN = {
 NOT_YET: tuple[str, ...] = (
     "q values in a population with few selective cells (10 among 800)",
     "the STA's significance at null pixels of driven cells, and the SD of z",
-    "frequency tuning, by the sweep and by fixed frequencies",
-    "`qi_corrected` over 3, 5 and 10 trials",
     "the exclusion of planted rubbish units: merged ones, noise, duplicates",
 )
 """Claims that are still to be judged."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -22,27 +22,11 @@ COVER = (-60, 0)
 """Lags of the averages, the default of compute_sta."""
 
 
-@dataclass(frozen=True, eq=False)
-class Show:
-    """Noise, light step and moving bar, one after the other with grey between them."""
+class Played:
+    """Movies, one after the other with grey between them; at most one of a kind."""
 
-    noise: GeneratedMovie
-    step: GeneratedMovie
+    shown: tuple[GeneratedMovie, ...]
     bar: GeneratedMovie
-
-    @classmethod
-    def of(cls, noise_s: int, n_trials: int, seed: int) -> Show:
-        """The movies of a recording; the noise is another one for each seed."""
-        return cls(
-            movies.dense_noise(noise_s, pixels=point.PIXELS, seed=seed),
-            movies.light_step(repeat=n_trials),
-            movies.moving_bar(repeat=n_trials),
-        )
-
-    @property
-    def shown(self) -> tuple[GeneratedMovie, ...]:
-        """The movies in their order."""
-        return self.noise, self.step, self.bar
 
     @cached_property
     def starts(self) -> dict[str, int]:
@@ -65,16 +49,6 @@ class Show:
         return out
 
     @property
-    def hold_frames(self) -> int:
-        """Display frames that an image of the noise stays."""
-        return movies.FRAME_RATE_HZ // int(self.noise.generate_kwargs["refresh_hz"])
-
-    @cached_property
-    def images(self) -> np.ndarray:
-        """Contrast of the noise's images, ``(image, pixel)``."""
-        return _contrast(self.noise.frames[:: self.hold_frames])
-
-    @property
     def direction_frames(self) -> int:
         """Frames of one direction."""
         return self.bar.events[1][1] - self.bar.events[0][1]
@@ -89,29 +63,25 @@ class Show:
             for name, frame in self.bar.events
         ]
 
-    def edges(self, name: str) -> list[int]:
-        """Frames of ``light_on`` or ``light_off`` in all trials."""
-        rule = self.step.trials
-        first = self.starts["step"] + rule.start_frame + dict(self.step.events)[name]
-        return [first + k * rule.trial_length_frames for k in range(rule.repeat)]
-
     def light(self, cells: Columns) -> np.ndarray:
         """Contrast summed over each field in each frame, ``(cell, frame)``."""
         out = np.zeros((len(cells["sigma_px"]), self.n_frames))
         on_noise = retina.fields(cells, point.PIXELS)
-        seen = np.repeat(_flat(on_noise) @ self.images.T, self.hold_frames, axis=1)
-        self._put(out, "noise", seen)
-        self._put(out, "step", on_noise.sum(axis=(1, 2))[:, None] * _contrast(self.step.frames).T)
-        cycle = self.bar.trials.trial_length_frames
-        once = _contrast(self.bar.frames[:cycle])
-        seen = _flat(retina.fields(cells, self.bar.frames.shape[1])) @ once.T
-        seen = np.tile(seen, (1, self.bar.trials.repeat + 1))[:, : self.bar.length_frames]
-        self._put(out, "moving_bar", seen)
+        for movie in self.shown:
+            if movie.frames[0].size == 1:
+                seen = on_noise.sum(axis=(1, 2))[:, None] * _contrast(movie.frames).T
+            elif movie.kind == "moving_bar":
+                cycle = movie.trials.trial_length_frames
+                once = _contrast(movie.frames[:cycle])
+                seen = _flat(retina.fields(cells, movie.frames.shape[1])) @ once.T
+                seen = np.tile(seen, (1, movie.trials.repeat + 1))[:, : movie.length_frames]
+            else:
+                hold = hold_frames(movie)
+                seen = _flat(on_noise) @ _contrast(movie.frames[::hold]).T
+                seen = np.repeat(seen, hold, axis=1)
+            start = self.starts[movie.kind]
+            out[:, start : start + seen.shape[1]] = seen
         return out
-
-    def _put(self, out: np.ndarray, kind: str, seen: np.ndarray) -> None:
-        start = self.starts[kind]
-        out[:, start : start + seen.shape[1]] = seen
 
     def trials(self) -> Trials:
         """Trials and events of all movies."""
@@ -139,8 +109,7 @@ class Show:
         )
 
     def inputs(self, trains: SpikeTrains) -> FeatureInputs:
-        """All that the features get to see of the recording, but for other features."""
-        clock = point.FRAME_S * np.arange(self.n_frames + 1)
+        """All that the features get to see of the recording, but for noise and other features."""
         zero = np.array([0])
 
         def shown(movie: GeneratedMovie) -> ShownMovie:
@@ -149,20 +118,89 @@ class Show:
                 movie.kind, lambda: movie.frames, begin, zero, np.array([movie.length_frames])
             )
 
-        noise = Presentations(
-            np.array([self.starts["noise"]]), zero, np.array([self.noise.length_frames])
-        )
-        counts = noise.counts(trains, clock, self.noise.length_frames)
-        made = spike_triggered_average(counts, self.noise.frames, COVER)
         grids = tuple(PixelGrid.default(m.name, m.frames.shape[1:]) for m in self.shown)
         return FeatureInputs(
             trains,
-            frame_times_s=clock,
+            frame_times_s=point.FRAME_S * np.arange(self.n_frames + 1),
             trials=self.trials(),
-            stas={self.noise.name: Sta(made.mean, made.z, made.lags, made.n_spikes, noise)},
             movies={m.name: shown(m) for m in self.shown},
             geometry=Geometry(Display(), grids),
-        )  # fmt: skip
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Show(Played):
+    """Noise, light step and moving bar."""
+
+    noise: GeneratedMovie
+    step: GeneratedMovie
+    bar: GeneratedMovie
+
+    @classmethod
+    def of(cls, noise_s: int, n_trials: int, seed: int) -> Show:
+        """The movies of a recording; the noise is another one for each seed."""
+        return cls(
+            movies.dense_noise(noise_s, pixels=point.PIXELS, seed=seed),
+            movies.light_step(repeat=n_trials),
+            movies.moving_bar(repeat=n_trials),
+        )
+
+    @property
+    def shown(self) -> tuple[GeneratedMovie, ...]:
+        """The movies in their order."""
+        return self.noise, self.step, self.bar
+
+    @property
+    def hold_frames(self) -> int:
+        """Display frames that an image of the noise stays."""
+        return hold_frames(self.noise)
+
+    @cached_property
+    def images(self) -> np.ndarray:
+        """Contrast of the noise's images, ``(image, pixel)``."""
+        return _contrast(self.noise.frames[:: self.hold_frames])
+
+    def edges(self, name: str) -> list[int]:
+        """Frames of ``light_on`` or ``light_off`` in all trials."""
+        rule = self.step.trials
+        first = self.starts["step"] + rule.start_frame + dict(self.step.events)[name]
+        return [first + k * rule.trial_length_frames for k in range(rule.repeat)]
+
+    def inputs(self, trains: SpikeTrains) -> FeatureInputs:
+        """All that the features get to see of the recording, but for other features."""
+        known = super().inputs(trains)
+        noise = Presentations(
+            np.array([self.starts["noise"]]), np.array([0]), np.array([self.noise.length_frames])
+        )
+        counts = noise.counts(trains, known.frame_times_s, self.noise.length_frames)
+        made = spike_triggered_average(counts, self.noise.frames, COVER)
+        sta = Sta(made.mean, made.z, made.lags, made.n_spikes, noise)
+        return replace(known, stas={self.noise.name: sta})
+
+
+@dataclass(frozen=True, eq=False)
+class Repeated(Played):
+    """All movies that are shown in trials, each as often."""
+
+    full_field: tuple[GeneratedMovie, ...]
+    bar: GeneratedMovie
+
+    @classmethod
+    def of(cls, n_trials: int) -> Repeated:
+        """Light step, both colours, chirp, fixed frequencies, and moving bar."""
+        made = movies.light_step, movies.green_blue, movies.chirp, movies.frequency_steps
+        full_field = tuple(movie(repeat=n_trials) for movie in made)
+        return cls(full_field, movies.moving_bar(repeat=n_trials))
+
+    @property
+    def shown(self) -> tuple[GeneratedMovie, ...]:
+        """The movies in their order."""
+        return *self.full_field, self.bar
+
+
+def hold_frames(noise: GeneratedMovie) -> int:
+    """Display frames that an image of the noise stays."""
+    return movies.FRAME_RATE_HZ // int(noise.generate_kwargs["refresh_hz"])
 
 
 def _contrast(frames: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ from truth import operating_point as point
 from truth.claim import Sample
 from truth.estimates import chance, recorded
 from truth.real_cells import real_cells
+from truth.repeated import repeated
 from truth.sorted_units import sorted_units
 
 SAMPLES: Mapping[str, Callable[[int], Sample]] = {
@@ -19,6 +20,7 @@ SAMPLES: Mapping[str, Callable[[int], Sample]] = {
     "sorted_short": partial(sorted_units, "short", point.N_CELLS),
     "real": real_cells,
     "chance": partial(chance, *point.N_CHANCE),
+    "repeated": partial(repeated, point.N_CELLS),
 }
 
 UNSEEDED: Final = frozenset({"real"})

@@ -22,12 +22,11 @@ from hdmea.kernels.harmonics import (
     cycle_sums,
     dispersion_of,
     falls_to,
-    mean_over_octaves,
     p_of_phase_locking,
-    power_above_noise,
     runs,
 )
 from hdmea.kernels.spikes import SpikeTrains
+from hdmea.kernels.sweep_gain import SweepLight, sweep_gain
 from hdmea.stimulus.segments import START_EVENTS, ShownSegment
 
 Float64 = npt.NDArray[np.float64]
@@ -43,10 +42,16 @@ class ChirpParams(TemporalParams):
     """Parameters of `chirp`."""
 
     sweep_window_cycles: int = Field(
-        2, ge=1, description="Cycles of the sweep that one point of the gain curve is from."
+        2, ge=1, description="Cycles of a window of the sweep, which has an F1 and its p."
     )
     sweep_smoothing_octaves: float = Field(
-        0.5, ge=0, le=10, description="Width of the mean that makes sweep_gain_hz of windows."
+        1.0,
+        ge=0.1,
+        le=10,
+        description="Smoothness of sweep_gain_hz: gains so far apart correlate by exp(-1/2).",
+    )
+    sweep_longest_delay_s: float = Field(
+        0.3, ge=0, le=2, description="Longest delay of a response to the sweep (s)."
     )
     ramp_window_cycles: int = Field(
         2, ge=1, description="Cycles of the ramp that are taken together for half_contrast."
@@ -64,6 +69,17 @@ class _Cycles:
         """Part of its time that is over after so many cycles."""
         return self.shown.segment.part_at(cycles / self.shown.n_cycles)
 
+    def light(self) -> SweepLight:
+        """What it shows over its usual time."""
+        segment, n_cycles = self.shown.segment, self.shown.n_cycles
+        length_s = float(np.median(self.shown.stop_s - self.shown.start_s))
+        per_part = n_cycles / segment.mean_hz / length_s
+
+        def hz(part: Float64) -> Float64:
+            return np.asarray(segment.frequency_hz(part) * per_part)
+
+        return SweepLight.of(lambda part: n_cycles * segment.cycles(part), hz, length_s)
+
     def time_at(self, cycles: npt.NDArray[Any], trial_start_s: Float64) -> Float64:
         """The same as the usual time from a trial's start, seconds."""
         start, stop = (
@@ -77,7 +93,8 @@ def chirp(inputs: FeatureInputs, params: ChirpParams) -> FeatureResult:
 
     Spikes are demodulated with the stimulus' own phase; means are over cycles, not over time, so
     that an even rate has no harmonic in a sweep either. The sweep in windows of a few cycles, the
-    ramp cycle by cycle. p is that of the Rayleigh test, as in `freq_step`.
+    ramp cycle by cycle. p is that of the Rayleigh test, as in `freq_step`. The gain over the sweep,
+    from which tuning is read, is a smooth curve that is fitted to all its spikes together.
 
     Raises
     ------
@@ -111,7 +128,7 @@ def chirp(inputs: FeatureInputs, params: ChirpParams) -> FeatureResult:
         )
     }
     for found in (
-        _gain(sweep, starts, dispersion, params)
+        _gain(spikes, sweep, starts, dispersion, params)
         if sweep
         else _without(_SWEEP, "no_sweep", spikes.n_units),
         _contrast(ramp, starts, dispersion, params)
@@ -153,9 +170,13 @@ def _sweep_and_ramp(
 
 
 def _gain(
-    sweep: _Cycles, trial_start_s: Float64, dispersion: Float64, params: ChirpParams
+    spikes: SpikeTrains,
+    sweep: _Cycles,
+    trial_start_s: Float64,
+    dispersion: Float64,
+    params: ChirpParams,
 ) -> FeatureResult:
-    """The first harmonic in every window of the sweep, and its tuning."""
+    """The first harmonic in every window of the sweep, and the tuning of its smooth curve."""
     sums, over = sweep.sums, params.sweep_window_cycles
     n_cycles = sums.n_spikes.shape[1]
     if n_cycles < over:
@@ -173,25 +194,37 @@ def _gain(
     significant = (p < params.alpha) & (runs(sums.n_spikes, over) >= params.min_spikes)
     p_sweep = combined_p(p[:, ::over])
     middle = np.arange(n_cycles - over + 1) + over / 2
-    frequency = sweep.shown.segment.frequency_hz(sweep.part_at(middle))
-    power = mean_over_octaves(
-        power_above_noise(sums, over, dispersion), frequency, params.sweep_smoothing_octaves
+    segment = sweep.shown.segment
+    frequency = segment.frequency_hz(sweep.part_at(middle))
+    curve = sweep_gain(
+        spikes,
+        sweep.shown.start_s,
+        sweep.shown.stop_s,
+        sweep.light(),
+        frequency,
+        dispersion,
+        octaves=params.sweep_smoothing_octaves,
+        longest_delay_s=params.sweep_longest_delay_s,
     )
-    gain = np.sqrt(np.maximum(power, 0.0))
-    tuned = tuning(frequency, gain, significant, p_sweep < params.alpha)
+    gain, responds = np.abs(curve.first), p_sweep < params.alpha
+    tuned = tuning(frequency, gain, significant, responds)
     values = {
         "p_sweep": p_sweep,
         "n_spikes_sweep": runs(sums.n_spikes),
         "sweep_f0_hz": mean,
         "sweep_f1_hz": np.abs(first),
         "sweep_gain_hz": gain,
+        "sweep_delay_ms": np.where(responds, 1e3 * curve.delay_s, np.nan),
         "sweep_phase_deg": np.where(significant, np.degrees(np.angle(first)), np.nan),
         "p_sweep_f1": p,
         "sweep_frequency_hz": frequency,
         "sweep_time_s": sweep.time_at(middle, trial_start_s),
     }
-    silent = reasons_where({"no_response": np.asarray((~significant).any(axis=1))})
-    return FeatureResult(values | tuned.values, {"sweep_phase_deg": silent} | tuned.reasons)
+    reasons = {
+        "sweep_delay_ms": reasons_where({"no_response": ~responds}),
+        "sweep_phase_deg": reasons_where({"no_response": np.asarray((~significant).any(axis=1))}),
+    }
+    return FeatureResult(values | tuned.values, reasons | tuned.reasons)
 
 
 def _contrast(
@@ -270,8 +303,14 @@ _SWEEP = (
     Output(
         "sweep_gain_hz",
         "Hz",
-        "The same less noise, root of the mean power over neighbouring frequencies",
+        "Amplitude of the first harmonic, of smooth curves fitted to the whole sweep",
         _OF_WINDOW,
+    ),
+    Output(
+        "sweep_delay_ms",
+        "ms",
+        "Delay after which the response follows the sweep best",
+        reasons=("no_sweep", "no_response"),
     ),
     Output(
         "sweep_phase_deg",
@@ -309,7 +348,7 @@ _RAMP = (
 
 CHIRP = Feature(
     name="chirp",
-    version=1,
+    version=2,
     params=ChirpParams,
     needs=frozenset({"spikes", "trials"}),
     stimulus_kind=KIND,

@@ -19,8 +19,6 @@ Float64 = npt.NDArray[np.float64]
 Complex128 = npt.NDArray[np.complex128]
 Int64 = npt.NDArray[np.int64]
 
-_ROUNDING = 1e-9
-
 Position = Callable[[Int64, Float64], tuple[Float64, Float64]]
 """Cycles since a stimulus began, and cycles per second, of moments: of their trials and times."""
 
@@ -154,54 +152,6 @@ def components(sums: CycleSums, over: int | None = None) -> tuple[Float64, Compl
     )
     # sin(x + phase) against exp(-ix) has the mean exp(i phase) / 2i
     return mean, np.asarray(2j * first), np.asarray(2 * np.abs(second))
-
-
-def power_above_noise(sums: CycleSums, over: int, dispersion: Float64) -> Float64:
-    """Square of the first harmonic in every run of cycles, less what its noise adds in the mean.
-
-    Parameters
-    ----------
-    sums
-        Of whole cycles.
-    over
-        Cycles of a run.
-    dispersion
-        Variance of the noise relative to that of Poisson spikes, ``(unit,)``; NaN counts as 1.
-
-    Returns
-    -------
-    ndarray
-        Hz^2, ``(unit, n_cycles - over + 1)``; below 0 where there is less than noise.
-    """
-    scale = (2 / (sums.n_trials * over)) ** 2
-    noise = runs(sums.weight_square, over) * np.where(np.isnan(dispersion), 1, dispersion)[:, None]
-    return np.asarray(scale * (np.abs(runs(sums.first, over)) ** 2 - noise))
-
-
-def mean_over_octaves(values: Float64, frequency_hz: Float64, octaves: float) -> Float64:
-    """Mean of the values at all frequencies that are at most half of so many octaves away.
-
-    Parameters
-    ----------
-    values
-        ``(unit, frequency)``.
-    frequency_hz
-        In any order.
-    octaves
-        Width; with 0 nothing changes.
-
-    Examples
-    --------
-    >>> mean_over_octaves(np.array([[1.0, 3.0, 8.0]]), np.array([1.0, 2.0, 8.0]), 2)
-    array([[2., 2., 8.]])
-    """
-    place = np.log2(frequency_hz)
-    means = np.empty(values.shape)
-    for k, here in enumerate(place):
-        near = np.abs(place - here) <= octaves / 2 + _ROUNDING
-        # One unit's values lie side by side, so that it does not matter how many units there are.
-        means[:, k] = np.ascontiguousarray(values[:, near]).mean(axis=1)
-    return means
 
 
 def runs(values: npt.NDArray[Any], over: int | None = None) -> npt.NDArray[Any]:

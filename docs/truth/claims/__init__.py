@@ -1,6 +1,15 @@
 """All that is claimed, in the order of the page; one module for what belongs together."""
 
-from truth.claims import chance, direction, fields, polarity, real, time_course
+from truth.claims import (
+    chance,
+    direction,
+    fields,
+    frequency,
+    polarity,
+    quality_index,
+    real,
+    time_course,
+)
 
 CLAIMS = (
     polarity.CLAIM,
@@ -9,5 +18,7 @@ CLAIMS = (
     time_course.CLAIM,
     direction.CLAIM,
     chance.CLAIM,
+    frequency.CLAIM,
+    quality_index.CLAIM,
     real.CLAIM,
 )
