@@ -203,8 +203,9 @@ def test_p_is_the_share_of_random_phases_that_are_as_concentrated() -> None:
             )
 
 
+@pytest.mark.parametrize(("harmonic", "name"), [(1, "dispersion"), (2, "dispersion_f2")])
 def test_dispersion_is_that_of_plain_loops_over_cycles_and_trials(
-    values: dict[str, np.ndarray], following: Cells
+    harmonic: int, name: str, values: dict[str, np.ndarray], following: Cells
 ) -> None:
     for unit in range(len(following.samples)):
         found = expected = 0.0
@@ -215,20 +216,41 @@ def test_dispersion_is_that_of_plain_loops_over_cycles_and_trials(
             for trial in times:
                 for cycle in range(n_cycles):
                     mine = trial[(trial * hz >= cycle) & (trial * hz < cycle + 1)]
-                    sums.append(np.exp(-2j * np.pi * hz * mine).sum())
+                    sums.append(np.exp(-2j * np.pi * harmonic * hz * mine).sum())
             found += np.sum(np.abs(np.array(sums) - np.mean(sums)) ** 2)
             n_spikes = sum(trial.size for trial in times)
             expected += n_spikes * (1 - 1 / len(sums))
-        if np.isnan(values["dispersion"][unit]):
+        if np.isnan(values[name][unit]):
             assert expected < 20
             continue
-        assert values["dispersion"][unit] == pytest.approx(found / expected, rel=1e-8)
+        assert values[name][unit] == pytest.approx(found / expected, rel=1e-8)
 
 
-def test_p_of_a_unit_is_statsmodels_bonferroni_correction(values: dict[str, np.ndarray]) -> None:
-    for p, best in zip(values["p_f1"], values["p_best"], strict=True):
-        corrected = multipletests(p, method="bonferroni")[1]
-        assert best == pytest.approx(corrected.min(), rel=1e-12)
+@pytest.mark.parametrize(
+    ("harmonic", "p", "dispersion"), [(1, "p_f1", "dispersion"), (2, "p_f2", "dispersion_f2")]
+)
+def test_p_of_both_harmonics_is_zars_of_the_multiplied_phases(
+    harmonic: int, p: str, dispersion: str, values: dict[str, np.ndarray], following: Cells
+) -> None:
+    for unit in range(len(following.samples)):
+        for segment, hz in enumerate(FREQUENCIES):
+            times = np.concatenate(whole_cycles(following, unit, segment)[0])
+            scale = np.fmax(values[dispersion][unit], 1.0)
+            n = times.size / scale
+            length = abs(np.exp(2j * np.pi * harmonic * hz * times).sum()) / scale
+            zar = np.exp(np.sqrt(1 + 4 * n + 4 * (n**2 - length**2)) - (1 + 2 * n))
+            assert values[p][unit, segment] == pytest.approx(zar, rel=1e-6, abs=1e-300)
+
+
+def test_p_of_a_unit_is_statsmodels_sidak_of_both_harmonics_and_bonferroni_of_frequencies(
+    values: dict[str, np.ndarray],
+) -> None:
+    for unit, best in enumerate(values["p_best"]):
+        # Of p = 1 it takes a logarithm of 0.
+        both = np.minimum([values["p_f1"][unit], values["p_f2"][unit]], 1 - 1e-12).T
+        either = [multipletests(pair, method="sidak")[1].min() for pair in both]
+        corrected = multipletests(either, method="bonferroni")[1]
+        assert best == pytest.approx(corrected.min(), rel=1e-9)
 
 
 def test_half_power_is_where_numpys_interpolation_says(values: dict[str, np.ndarray]) -> None:

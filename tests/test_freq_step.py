@@ -128,6 +128,29 @@ def test_a_rate_that_is_known_exactly_is_found_exactly(k: int) -> None:
     assert values["phase_deg"][0, k] == pytest.approx(np.degrees(phase), abs=1e-7)
 
 
+def test_an_answer_to_both_halves_of_a_cycle_is_a_response_without_a_first_harmonic() -> None:
+    # At 2 Hz a spike at each peak and one at each trough: F1 cancels, F2 is twice the rate of 4.
+    both = in_segment(2, 0.125 + 0.25 * np.arange(16))
+    result = run(trains(both, in_segment(2, 0.125 + 0.5 * np.arange(8)), []))
+    values, reasons = result.values, result.reasons
+    assert values["f1_hz"][0, 2] == pytest.approx(0, abs=1e-12)
+    assert values["f2_hz"][0, 2] == pytest.approx(8)
+    assert values["p_f1"][0].tolist() == pytest.approx([1.0] * 5)
+    # 42 spikes that agree: exp(sqrt(1 + 4 * 42) - (1 + 2 * 42)); either harmonic, 5 frequencies
+    p = np.exp(13 - 85)
+    assert values["p_f2"][0, 2] == pytest.approx(p)
+    assert values["p_best"][0] == pytest.approx(2 * 5 * p)
+    assert values["preferred_frequency_f2_hz"].tolist()[:2] == [2, 2]
+    for name in ("preferred_frequency_hz", "bandwidth_octaves", "phase_deg", "f1_over_f0"):
+        assert np.isnan(values[name][0]).all()
+        assert reasons[name][0] == "second_harmonic_only"
+        assert reasons[name][2] == "no_response"
+    # A comb has both, and its phase is told where it responds.
+    assert values["preferred_frequency_hz"][1] == 2
+    assert reasons["phase_deg"][1] == "no_response"
+    assert reasons["preferred_frequency_f2_hz"].tolist() == ["", "", "no_response"]
+
+
 def test_whole_cycles_are_skipped_and_at_least_one_is_kept() -> None:
     first, later = 0.1 + np.zeros(1), 0.6 + 0.5 * np.arange(7)
     unit = trains(in_segment(2, np.r_[first, later]))
@@ -281,12 +304,33 @@ def test_p_of_poisson_spikes_is_right(rate_hz: float) -> None:
     ).values
     enough = values["n_spikes"].mean(axis=0) > 8
     for alpha in (0.05, 0.01):
-        shares = (values["p_f1"] < alpha).mean(axis=0)
-        # More cannot be: a dispersion beyond 1 only makes p larger.
-        assert all(round(share * n) <= binom.ppf(1 - 1e-5, n, alpha) for share in shares)
-        assert all(within(share, 0.9 * alpha, n) for share in shares[enough])
+        for name in ("p_f1", "p_f2"):
+            shares = (values[name] < alpha).mean(axis=0)
+            # More cannot be: a dispersion beyond 1 only makes p larger.
+            assert all(round(share * n) <= binom.ppf(1 - 1e-5, n, alpha) for share in shares)
+            assert all(within(share, 0.9 * alpha, n) for share in shares[enough])
     assert (values["p_best"] < 0.01).mean() < 0.01 + 4 * np.sqrt(0.01 / n)
-    assert np.isnan(values["preferred_frequency_hz"]).mean() > 0.97
+    for name in ("preferred_frequency_hz", "preferred_frequency_f2_hz"):
+        assert np.isnan(values[name]).mean() > 0.97
+
+
+def test_noisy_cells_of_both_halves_of_a_cycle_respond() -> None:
+    rng = np.random.default_rng(15)
+    half = 5 + np.maximum(0, 25 * np.sin(np.linspace(0, 4 * np.pi, 4001)))
+
+    def rate(t: Float64) -> Float64:
+        k = np.minimum((t // (LENGTH + BREAK)).astype(int), 4)
+        since = t - BEFORE - k * (LENGTH + BREAK)
+        shown = (since >= 0) & (since < LENGTH) & (k < 4)
+        twice = np.interp(np.array(FREQUENCIES)[k] * since % 1, np.linspace(0, 1, 4001), half)
+        return np.where(shown, twice + (k == 1) * 20 * (twice - 5) / 25, 5)
+
+    result = run(trains(*[poisson(rate, 60, rng) for _ in range(100)]), psth_bin_s=1.0)
+    values = result.values
+    assert (values["p_best"] < 0.01).all()
+    assert (result.reasons["preferred_frequency_hz"] == "second_harmonic_only").mean() > 0.9
+    assert (values["preferred_frequency_f2_hz"] == 1).mean() > 0.9  # where it is largest
+    assert values["dispersion_f2"].mean() == pytest.approx(1, abs=0.03)
 
 
 def test_bursts_and_dead_times_do_not_make_responses() -> None:
@@ -300,7 +344,9 @@ def test_bursts_and_dead_times_do_not_make_responses() -> None:
     for units, dispersion in ((bursting, 3.9), (dead, 0.85)):
         values = run(trains(*units), psth_bin_s=1.0).values
         assert values["dispersion"].mean() == pytest.approx(dispersion, abs=0.15)
+        assert values["dispersion_f2"].mean() == pytest.approx(dispersion, abs=0.2)
         assert (values["p_f1"] < 0.01).mean() < 0.025
+        assert (values["p_f2"] < 0.01).mean() < 0.025
         assert (values["p_best"] < 0.01).mean() < 0.03
 
 

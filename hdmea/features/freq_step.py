@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -30,9 +31,12 @@ from hdmea.kernels.harmonics import (
 )
 from hdmea.stimulus.segments import START_EVENTS, ShownSegment
 
+Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 
 KIND = "freq_step"
+_TWICE = "second_harmonic_only"
 
 
 class FreqStepParams(TemporalParams):
@@ -54,7 +58,8 @@ def freq_step(inputs: FeatureInputs, params: FreqStepParams) -> FeatureResult:
 
     Least squares on ``[1, sin, cos, sin 2, cos 2]`` of the stimulus' own phase, in the limit of
     short bins: sums over spikes. p is that of the Rayleigh test, with as many independent spikes
-    as the response's variance between cycles and trials leaves.
+    as the response's variance between cycles and trials leaves; p of the second harmonic is that of
+    doubled phases.
 
     Raises
     ------
@@ -81,25 +86,34 @@ def freq_step(inputs: FeatureInputs, params: FreqStepParams) -> FeatureResult:
         for one, part in zip(segments, parts, strict=True)
     ]
     frequency = np.array([one.segment.first_hz for one in segments])
-    dispersion = dispersion_of(sums, pooled=True)
-
-    mean, first, second, p, n_spikes = (
+    dispersions = [dispersion_of(sums, pooled=True, second=second) for second in (False, True)]
+    mean, first, second, p, p_second, n_spikes = (
         np.stack(columns, axis=1)
-        for columns in zip(*(_of_segment(one, dispersion) for one in sums), strict=True)
+        for columns in zip(*(_of_segment(one, *dispersions) for one in sums), strict=True)
     )
     size = np.abs(first)
-    significant = (p < params.alpha) & (n_spikes >= params.min_spikes)
-    p_best = np.minimum(1.0, p.min(axis=1) * frequency.size)
+    p_best = _p_of_any(p, p_second)
+    responds = p_best < params.alpha
+    # Of each harmonic: where it is significant, and the units that it can be told of.
+    (significant, by_first), (twice, by_second) = (
+        (
+            (one < params.alpha) & (n_spikes >= params.min_spikes),
+            responds & (one.min(axis=1) * frequency.size < params.alpha),
+        )
+        for one in (p, p_second)
+    )
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = size / mean
     phase = np.where(significant, np.degrees(np.angle(first)), np.nan)
     values: dict[str, npt.NDArray[Any]] = {
         "p_best": p_best,
-        "dispersion": dispersion,
+        "dispersion": dispersions[0],
+        "dispersion_f2": dispersions[1],
         "f0_hz": mean,
         "f1_hz": size,
         "f2_hz": second,
         "p_f1": p,
+        "p_f2": p_second,
         "phase_deg": phase,
         "f1_over_f0": np.where(significant, ratio, np.nan),
         "r2": np.stack([variance_explained(one.bins) for one in sums], axis=1),
@@ -109,20 +123,24 @@ def freq_step(inputs: FeatureInputs, params: FreqStepParams) -> FeatureResult:
         "segment_start_s": _from_start([one.start_s for one in segments], trials, rows),
         "segment_stop_s": _from_start([one.stop_s for one in segments], trials, rows),
     }
-    silent = reasons_where({"no_response": np.asarray((~significant).any(axis=1))})
+    twice_only = responds & ~by_first
+    missing = np.asarray((~significant).any(axis=1))
+    silent = reasons_where({_TWICE: missing & twice_only, "no_response": missing})
     reasons = {
-        "dispersion": reasons_where({"too_few_spikes": np.isnan(dispersion)}),
         "phase_deg": silent,
         "f1_over_f0": silent.copy(),
         "r2": reasons_where({"no_variation": np.asarray(np.isnan(values["r2"]).any(axis=1))}),
     }
-    for found in (
-        tuning(frequency, size, significant, p_best < params.alpha),
-        whole_trials("freq_step", spikes, trials.start_s[rows], trials.stop_s[rows], params),
-    ):
-        values |= found.values
-        reasons |= found.reasons
-    return FeatureResult(values, reasons)
+    for name in ("dispersion", "dispersion_f2"):
+        reasons[name] = reasons_where({"too_few_spikes": np.isnan(values[name])})
+    tuned = tuning(frequency, size, significant, by_first)
+    for name, why in tuned.reasons.items():
+        reasons[name] = np.where((why == "no_response") & twice_only, _TWICE, why)
+    doubled = tuning(frequency, second, twice, by_second)
+    values["preferred_frequency_f2_hz"] = doubled.values["preferred_frequency_hz"]
+    reasons["preferred_frequency_f2_hz"] = doubled.reasons["preferred_frequency_hz"]
+    whole = whole_trials("freq_step", spikes, trials.start_s[rows], trials.stop_s[rows], params)
+    return FeatureResult(values | tuned.values | whole.values, reasons | whole.reasons)
 
 
 def _sines(trials: Trials, rows: Int64) -> list[ShownSegment]:
@@ -150,11 +168,22 @@ def _whole_cycles(one: ShownSegment, skip: int, trials: Trials, rows: Int64) -> 
     return first, whole - first
 
 
-def _of_segment(sums: CycleSums, dispersion: npt.NDArray[np.float64]) -> tuple[Any, ...]:
-    p = p_of_phase_locking(
-        runs(sums.first), runs(sums.weight), runs(sums.weight_square), dispersion
+def _of_segment(sums: CycleSums, first: Float64, second: Float64) -> tuple[Any, ...]:
+    """Components, p of both harmonics by their dispersions, and spikes."""
+    weights = runs(sums.weight), runs(sums.weight_square)
+    p = (
+        p_of_phase_locking(runs(harmonic), *weights, dispersion)
+        for harmonic, dispersion in ((sums.first, first), (sums.second, second))
     )
-    return *components(sums), p, runs(sums.n_spikes)
+    return *components(sums), *p, runs(sums.n_spikes)
+
+
+def _p_of_any(*p: Float64) -> Float64:
+    """p of any frequency in any harmonic, of p as ``(unit, segment)`` of each harmonic."""
+    smallest = np.minimum.reduce(p)
+    with np.errstate(divide="ignore"):
+        either = -np.expm1(len(p) * np.log1p(-smallest))  # 1 - (1 - p)^2, also where p is tiny
+    return np.asarray(np.minimum(1.0, either.min(axis=1) * smallest.shape[1]))
 
 
 def _from_start(
@@ -165,20 +194,26 @@ def _from_start(
 
 
 _OF_SEGMENT = ("unit", "segment")
-_SILENT = ("no_response",)
+_SILENT = ("no_response", _TWICE)
 
 FREQ_STEP = Feature(
     name="freq_step",
-    version=1,
+    version=2,
     params=FreqStepParams,
     needs=frozenset({"spikes", "trials"}),
     stimulus_kind=KIND,
     outputs=(
-        *TUNING_OUTPUTS,
+        *(replace(one, reasons=(*one.reasons, _TWICE)) for one in TUNING_OUTPUTS),
+        Output(
+            "preferred_frequency_f2_hz",
+            "Hz",
+            "Frequency of the light at which the significant second harmonic is largest",
+            reasons=("too_few_frequencies", "no_response"),
+        ),
         Output(
             "p_best",
             "1",
-            "p of a response to any frequency: the smallest p_f1 times their number, at most 1",
+            "p of a response to any frequency, by either harmonic",
             is_p_value=True,
         ),
         Output(
@@ -187,10 +222,19 @@ FREQ_STEP = Feature(
             "Variance of the first harmonic between cycles and trials, relative to Poisson spikes",
             reasons=("too_few_spikes",),
         ),
+        Output(
+            "dispersion_f2",
+            "1",
+            "The same of the second harmonic",
+            reasons=("too_few_spikes",),
+        ),
         Output("f0_hz", "Hz", "Mean rate over the cycles that count", _OF_SEGMENT),
         Output("f1_hz", "Hz", "Amplitude of the first harmonic", _OF_SEGMENT),
         Output("f2_hz", "Hz", "Amplitude of the second harmonic", _OF_SEGMENT),
         Output("p_f1", "1", "p of the first harmonic, Rayleigh test", _OF_SEGMENT, is_p_value=True),
+        Output(
+            "p_f2", "1", "p of the second harmonic, Rayleigh test", _OF_SEGMENT, is_p_value=True
+        ),
         Output(
             "phase_deg",
             "deg",

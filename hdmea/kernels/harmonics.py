@@ -41,8 +41,8 @@ class CycleSums:
         Sums of w and of its square.
     first, second
         Sums of ``w exp(-i phi)`` and ``w exp(-2 i phi)``.
-    trial_power
-        ``|sum of w exp(-i phi) in one trial|^2``, summed over trials.
+    trial_power, second_trial_power
+        ``|sum of w exp(-i phi) in one trial|^2``, summed over trials, and the same of 2 phi.
     bins
         Spikes in bins of equal phase, ``(unit, cycle, bin)``.
     """
@@ -54,6 +54,7 @@ class CycleSums:
     first: Complex128
     second: Complex128
     trial_power: Float64
+    second_trial_power: Float64
     bins: Int64
 
 
@@ -92,7 +93,7 @@ def cycle_sums(
     """
     n_units, n_trials = spikes.n_units, start_s.size
     shape = (n_units, n_cycles)
-    weight, weight_square, power = (np.zeros(shape) for _ in range(3))
+    weight, weight_square, power, second_power = (np.zeros(shape) for _ in range(4))
     first, second = (np.zeros(shape, dtype=np.complex128) for _ in range(2))
     bins = np.zeros((n_units, n_cycles * bins_per_cycle), dtype=np.int64)
     begin, end = spikes.index_ranges(start_s, stop_s)
@@ -117,19 +118,19 @@ def cycle_sums(
         weight[unit] = np.bincount(cycle, w, n_cycles)
         weight_square[unit] = np.bincount(cycle, w * w, n_cycles)
         cell = trial * n_cycles + cycle
-        real, imaginary = (
-            np.bincount(cell, w * part, n_trials * n_cycles).reshape(n_trials, n_cycles)
-            for part in (cosine, -sine)
-        )
-        first[unit] = real.sum(axis=0) + 1j * imaginary.sum(axis=0)
-        power[unit] = (real**2 + imaginary**2).sum(axis=0)
-        # cos 2x and sin 2x
-        second[unit] = np.bincount(cycle, w * (cosine**2 - sine**2), n_cycles) - 1j * np.bincount(
-            cycle, w * 2 * sine * cosine, n_cycles
-        )
+        waves = (cosine, -sine), (cosine**2 - sine**2, -2 * sine * cosine)  # of x, and of 2x
+        for parts, total, square in zip(waves, (first, second), (power, second_power), strict=True):
+            real, imaginary = (
+                np.bincount(cell, w * part, n_trials * n_cycles).reshape(n_trials, n_cycles)
+                for part in parts
+            )
+            total[unit] = real.sum(axis=0) + 1j * imaginary.sum(axis=0)
+            square[unit] = (real**2 + imaginary**2).sum(axis=0)
     of_cycle = bins.reshape(n_units, n_cycles, bins_per_cycle)
     n_spikes = of_cycle.sum(axis=2)
-    return CycleSums(n_trials, n_spikes, weight, weight_square, first, second, power, of_cycle)
+    return CycleSums(
+        n_trials, n_spikes, weight, weight_square, first, second, power, second_power, of_cycle
+    )
 
 
 def components(sums: CycleSums, over: int | None = None) -> tuple[Float64, Complex128, Float64]:
@@ -162,8 +163,8 @@ def runs(values: npt.NDArray[Any], over: int | None = None) -> npt.NDArray[Any]:
     return np.asarray(windows.sum(axis=-1))
 
 
-def dispersion_of(stimuli: Sequence[CycleSums], *, pooled: bool) -> Float64:
-    """How much the first harmonic varies, relative to that of Poisson spikes, ``(unit,)``.
+def dispersion_of(stimuli: Sequence[CycleSums], *, pooled: bool, second: bool = False) -> Float64:
+    """How much a harmonic varies, relative to that of Poisson spikes, ``(unit,)``.
 
     Squares of ``sum exp(-i phi)`` per trial and cycle, about its mean, summed over the stimuli and
     divided by what independent spikes give; NaN where there are no spikes, or nothing to compare.
@@ -175,6 +176,8 @@ def dispersion_of(stimuli: Sequence[CycleSums], *, pooled: bool) -> Float64:
     pooled
         Whether all cycles of a stimulus show the same, so that they are compared with each other,
         too; else every cycle is compared between trials.
+    second
+        Of the second harmonic instead of the first.
 
     Examples
     --------
@@ -188,15 +191,18 @@ def dispersion_of(stimuli: Sequence[CycleSums], *, pooled: bool) -> Float64:
     found = np.zeros(stimuli[0].first.shape[0])
     expected = np.zeros(found.size)
     for sums in stimuli:
-        parts = (sums.first, sums.trial_power, sums.weight_square, sums.n_spikes)
+        harmonic, power = (
+            (sums.second, sums.second_trial_power) if second else (sums.first, sums.trial_power)
+        )
+        parts = (harmonic, power, sums.weight_square, sums.n_spikes)
         n = sums.n_trials
         if pooled:
             n *= sums.first.shape[1]
             parts = tuple(one.sum(axis=1, keepdims=True) for one in parts)
-        first, power, square, n_spikes = parts
+        total, power, square, n_spikes = parts
         # Without the weights, so that slow and fast cycles count by their spikes.
         with np.errstate(invalid="ignore", divide="ignore"):
-            residual = (power - np.abs(first) ** 2 / n) * n_spikes / square
+            residual = (power - np.abs(total) ** 2 / n) * n_spikes / square
         found += np.where(n_spikes > 0, np.maximum(residual, 0.0), 0.0).sum(axis=1)
         expected += n_spikes.sum(axis=1) * (1 - 1 / n)
     with np.errstate(invalid="ignore", divide="ignore"):
