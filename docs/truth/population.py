@@ -42,17 +42,25 @@ def at_operating_point(cells: Columns) -> np.ndarray:
     return (rate >= low) & (rate <= high) & (cells["bar_spikes"] >= point.MIN_BAR_SPIKES)
 
 
-def record(cells: Columns, show: Show, seed: int) -> SpikeTrains:
-    """Spikes of all cells in a recording."""
-    trains = []
-    streams = np.random.default_rng([seed, 12]).spawn(len(cells["sigma_px"]))
-    for start in range(0, len(streams), BLOCK):
+def record(
+    cells: Columns, show: Show, seed: int, rows: np.ndarray | None = None
+) -> SpikeTrains:  # fmt: skip
+    """Spikes of all cells in a recording.
+
+    With `rows` a train for each entry, of the cell in that row; some cells may have several, which
+    see the same and differ in their chance and drift.
+    """
+    rows = np.arange(len(cells["sigma_px"])) if rows is None else rows
+    trains = [np.empty(0)] * rows.size
+    streams = np.random.default_rng([seed, 12]).spawn(rows.size)
+    for start in range(0, len(cells["sigma_px"]), BLOCK):
         some = rows_of(cells, slice(start, start + BLOCK))
         rates = retina.rates(some, retina.drives(some, show.light(some)), show.direction_deg)
-        own = streams[start : start + BLOCK]
-        for rate, order, rng in zip(rates, some["gamma_order"], own, strict=True):
-            course = rate * retina.drift(rng, rate.size)
-            trains.append(retina.spikes(rng, course, int(order), point.REFRACTORY_S))
+        for train in np.flatnonzero((rows >= start) & (rows < start + BLOCK)):
+            row, rng = rows[train] - start, streams[train]
+            course = rates[row] * retina.drift(rng, rates.shape[1])
+            order = int(some["gamma_order"][row])
+            trains[train] = retina.spikes(rng, course, order, point.REFRACTORY_S)
     return SpikeTrains(np.concatenate(trains), np.cumsum([train.size for train in trains]))
 
 

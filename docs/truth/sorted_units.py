@@ -216,27 +216,35 @@ def _made(rng: np.random.Generator, drawn: Columns, show: Show, seed: int) -> _U
     """All units, of the operating point's cells and spikes of their own."""
     n_cells = len(drawn["kind"])
     n_units = {k: round(n * n_cells) for k, n in (GOOD | RUBBISH | TOLD_ONLY).items()}
-    tables = {"as drawn": drawn}
+    n_units["found twice"] = n_units["copy"] + n_units["copy with another cell"]
+    rows = {"as drawn": np.arange(n_cells)}
     for kind, n in n_units.items():
         if kind != "as drawn" and (n_of := _CELLS_OF.get(kind, 1)):
-            tables[kind] = rows_of(drawn, rng.integers(0, n_cells, n * n_of))
-    couples = tables["coupled"]["noise_hz"].size // 2
-    tables["coupled"] = rows_of(tables["coupled"], np.repeat(np.arange(couples), 2))
-    thinner = SPARSE_HZ / tables["sparse"]["noise_hz"]
-    for name in ("rest_hz", "gain_hz"):
-        tables["sparse"][name] = thinner * tables["sparse"][name]
-    silent = tables["silent at rest"]
-    silent["rest_hz"] = np.full(silent["noise_hz"].size, SILENT_HZ)
-    trains = record(joined(*tables.values()), show, seed)
-    ends = np.cumsum([len(table["kind"]) for table in tables.values()])
+            rows[kind] = rng.integers(0, n_cells, n * n_of)
+    rows["coupled"] = np.repeat(rows["coupled"][: n_units["coupled"] // 2], 2)
+    tables = [drawn]
+    for kind, changed in (("sparse", _sparse), ("silent at rest", _silent)):
+        tables.append(changed(rows_of(drawn, rows[kind])))
+        rows[kind] = np.arange(rows[kind].size) + sum(len(table["kind"]) for table in tables[:-1])
+    trains = record(joined(*tables), show, seed, np.concatenate(list(rows.values())))
+    ends = np.cumsum([some.size for some in rows.values()])
     spikes = {
-        kind: trains.rows(int(end - len(table["kind"])), int(end))
-        for (kind, table), end in zip(tables.items(), ends, strict=True)
+        kind: trains.rows(int(end - some.size), int(end))
+        for (kind, some), end in zip(rows.items(), ends, strict=True)
     }
     units = _Units(rng, show.n_frames * point.FRAME_S, _of(spikes["as drawn"]))
     _good(units, spikes)
     _rubbish(units, spikes, n_units)
     return units
+
+
+def _sparse(cells: Columns) -> dict[str, np.ndarray]:
+    thinner = SPARSE_HZ / cells["noise_hz"]
+    return {**cells, **{name: thinner * cells[name] for name in ("rest_hz", "gain_hz")}}
+
+
+def _silent(cells: Columns) -> dict[str, np.ndarray]:
+    return {**cells, "rest_hz": np.full(len(cells["kind"]), SILENT_HZ)}
 
 
 def _of(trains: SpikeTrains) -> list[np.ndarray]:
