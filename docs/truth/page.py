@@ -146,7 +146,6 @@ DRAWN = {
 """Columns whose spread the page tells: in which words, and how they are written."""
 NOT_YET: tuple[str, ...] = (
     "q values in a population with few selective cells (10 among 800)",
-    "the STA's significance at null pixels of driven cells, and the SD of z",
     "the exclusion of planted rubbish units: merged ones, noise, duplicates",
 )
 """Claims that are still to be judged."""

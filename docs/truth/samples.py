@@ -9,6 +9,7 @@ from typing import Final
 from truth import operating_point as point
 from truth.claim import Sample
 from truth.estimates import chance, recorded
+from truth.null_pixels import N_MOVIES, elsewhere
 from truth.real_cells import real_cells
 from truth.repeated import repeated
 from truth.sorted_units import sorted_units
@@ -20,6 +21,8 @@ SAMPLES: Mapping[str, Callable[[int], Sample]] = {
     "sorted_short": partial(sorted_units, "short", point.N_CELLS),
     "real": real_cells,
     "chance": partial(chance, *point.N_CHANCE),
+    "elsewhere_long": partial(elsewhere, "long", point.N_CELLS, N_MOVIES),
+    "elsewhere_short": partial(elsewhere, "short", point.N_CELLS, N_MOVIES),
     "repeated": partial(repeated, point.N_CELLS),
 }
 
