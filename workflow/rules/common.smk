@@ -62,6 +62,8 @@ wildcard_constraints:
 @cache
 def inputs_are_there():
     """Say all that is missing at once, before the first job; not when rules are only looked at."""
+    if not workflow.is_main_process:  # a job's own process, which has been told
+        return
     tell(filter(None, [PAST.to_read(RECORDINGS.values())]))
     try:
         require_inputs(CONFIG, RECORDINGS)
@@ -123,6 +125,8 @@ def named_files(*steps):
 @cache
 def stamps_of(name):
     """Of a recording's files; and what is asked of all of them by `rule all`, of this one."""
+    if not workflow.is_main_process:
+        return {}
     require_past([RECORDINGS[name]])
     PAST.require_whole([RECORDINGS[name]])
     return PAST.stamps(RECORDINGS[name])
