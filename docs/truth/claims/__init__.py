@@ -5,6 +5,7 @@ from truth.claims import (
     direction,
     fields,
     frequency,
+    inclusion,
     null_pixels,
     polarity,
     quality_index,
@@ -22,5 +23,6 @@ CLAIMS = (
     null_pixels.CLAIM,
     frequency.CLAIM,
     quality_index.CLAIM,
+    inclusion.CLAIM,
     real.CLAIM,
 )
