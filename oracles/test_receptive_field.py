@@ -11,6 +11,8 @@ from astropy.modeling.fitting import LevMarLSQFitter
 from astropy.modeling.models import Gaussian2D
 from packaging.version import Version
 from photutils.psf import GaussianPRF
+from scipy.interpolate import CubicSpline
+from scipy.optimize import minimize
 from scipy.stats import norm, pearsonr
 from sklearn.decomposition import TruncatedSVD
 from sklearn.linear_model import Ridge
@@ -18,8 +20,11 @@ from sklearn.linear_model import Ridge
 from hdmea.kernels.circular_shifts import compare_with_shifts, shift_scores
 from hdmea.kernels.ellipse import Ellipses, mapped
 from hdmea.kernels.gaussian_fit import fit_gaussians
+from hdmea.kernels.likely_field import LikelyFields, likely_fields
 from hdmea.kernels.pixel_gaussian import gaussian_map
+from hdmea.kernels.receptive_field import Noise, fields
 from hdmea.kernels.space_time import separate
+from hdmea.kernels.sta import Presentations, spike_triggered_average
 from hdmea.kernels.sta_peak import p_bonferroni
 from hdmea.kernels.temporal_filter import N_FOLDS, PENALTIES, peaks, temporal_filters
 
@@ -149,6 +154,90 @@ def test_sizes_in_micrometres_are_those_of_points_of_the_gaussian_that_were_mapp
     assert found.sigma_major[0] == pytest.approx(np.sqrt(variances[1]), rel=5e-3)
     apart = found.angle_deg[0] - np.rad2deg(np.arctan2(axes[1, 1], axes[0, 1]))
     assert (apart + 90) % 180 - 90 == pytest.approx(0, abs=0.5)
+
+
+# -- fields from spikes ----------------------------------------------------------------------------
+
+SPIKING = (4.3, 5.4, 1.6, 1.0, 40.0, 0.4)
+"""Centre x and y, sigmas, angle and the surround's weight of the cell."""
+
+
+def centre_surround(x, y, major, minor, angle_deg, weight) -> np.ndarray:
+    """Weights of 11 x 11 pixels, at 36 points of each; the centre has volume 1."""
+    rows, columns = np.indices((11, 11))
+    wide = 3 * np.sqrt(major * minor)
+    angle = np.deg2rad(angle_deg)
+    centre = over_pixels.evaluate(columns, rows, 1.0, 0.0, x, y, major, minor, angle)
+    around = over_pixels.evaluate(columns, rows, 1.0, 0.0, x, y, wide, wide, 0.0)
+    return centre / (2 * np.pi * major * minor) - weight * around / (2 * np.pi * wide**2)
+
+
+def test_fields_from_spikes_are_the_most_likely_ones_that_scipy_finds(monkeypatch) -> None:
+    rng = np.random.default_rng(67)
+    hold, n_lags = 4, 24
+    images = rng.integers(0, 2, (1500, 11, 11)).astype(np.uint8)
+    movie = images.repeat(hold, axis=0)
+    contrast = images.reshape(1500, -1) - images.mean()
+    lags = np.arange(-n_lags, 0)
+    before = -lags[::-1]  # the filter by frames before the spike's, from 1 on
+    kernel = np.exp(-0.5 * ((before - 5) / 1.5) ** 2) - 0.4 * np.exp(
+        -0.5 * ((before - 11) / 3) ** 2
+    )
+
+    def drive_by(field: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        light = (contrast @ field.ravel()).repeat(hold)
+        return np.convolve(light, np.r_[0.0, weights])[: light.size]
+
+    truth = drive_by(centre_surround(*SPIKING), kernel)
+    counts = rng.poisson(0.4 * np.maximum(truth / truth.std() - 0.3, 0))[None]
+    whole = np.array([0]), np.array([0]), np.array([len(movie)])
+    noise = Noise(movie, Presentations(*whole), lags)
+    mean = spike_triggered_average([counts], movie, (-n_lags, 0), with_z=False).mean
+    maps = fields(noise, [counts], mean)
+    total = noise.total([counts])
+    gaussian = fit_gaussians(maps.spatial_map)
+    soon = likely_fields(noise, total, maps, gaussian)
+    # To the very top, which else is not worth the steps.
+    monkeypatch.setattr("hdmea.kernels.likely_field._MOVE", 1e-7)
+    monkeypatch.setattr("hdmea.kernels.likely_field._MAX_STEPS", 200)
+    mine = likely_fields(noise, total, maps, gaussian)
+    assert [*soon.outcome, *mine.outcome] == ["converged"] * 2
+
+    # The same model, written anew.
+    used = np.flatnonzero(noise.times)
+    given = maps.temporal_filter[0, ::-1]
+    late = np.log(n_lags / 30 + before - 1)
+    middles = np.linspace(late[0], np.log(0.8) + late[-1], 8)
+    away = np.abs(late - middles[:, None]) / (middles[1] - middles[0])
+    bumps = np.where(away < 2, 0.5 + 0.5 * np.cos(np.pi * away / 2), 0)
+    began = drive_by(centre_surround(*SPIKING), given)[used]
+    scale = began.std()
+    knots = np.quantile(began / scale, [0.01, 0.1, 0.25, 0.45, 0.65, 0.82, 0.94, 0.995])
+
+    def minus_log_likelihood(numbers: np.ndarray) -> float:
+        field, added, heights = np.split(numbers, [6, 14])
+        drive = drive_by(centre_surround(*field), (given + bumps.T @ added) / scale)[used]
+        spline = CubicSpline(knots, heights, bc_type="natural")
+        inside = np.clip(drive, knots[0], knots[-1])
+        log = spline(inside) + spline(inside, 1) * (drive - inside)
+        # What the truncated cubes of the basis are multiplied with, from the third derivatives.
+        jumps = np.diff(spline.c[0, :-1], prepend=0.0)
+        curved = jumps * (knots[-1] - knots[:-2]) * (knots[-1] - knots[0])
+        prior = 0.5 * (field[5] / 0.5) ** 2 + 0.5 * (curved / 3) @ (curved / 3)
+        return float(np.exp(log).sum() - counts[0, used] @ log + prior)
+
+    heights = np.log(0.02 + 0.4 * np.maximum(knots - 0.3, 0))
+    begin = np.r_[SPIKING, np.zeros(8), heights]
+    options = {"gtol": 0.3, "maxiter": 300}
+    best = minimize(minus_log_likelihood, begin, method="BFGS", options=options).x
+    assert minus_log_likelihood(best) < minus_log_likelihood(begin) - 3
+    numbers = [getattr(mine, name)[0] for name in LikelyFields.__slots__[:6]]
+    assert numbers == pytest.approx(best[:6], abs=0.01)
+    # Where it ends is within a standard error, of 0.03 px, 5 % and 0.08.
+    numbers = [getattr(soon, name)[0] for name in LikelyFields.__slots__[:6]]
+    assert numbers[:2] == pytest.approx(best[:2], abs=0.02)
+    assert numbers[2:4] == pytest.approx(best[2:4], rel=0.03)
+    assert numbers[5] == pytest.approx(best[5], abs=0.08)
 
 
 # -- space and time --------------------------------------------------------------------------------

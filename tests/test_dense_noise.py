@@ -16,6 +16,7 @@ from hdmea.errors import MissingDataError, ParameterError, StimulusError, Unknow
 from hdmea.features.declaration import FeatureResult, check
 from hdmea.features.dense_noise import DENSE_NOISE, DenseNoiseParams, dense_noise
 from hdmea.features.inputs import FeatureInputs, ShownMovie, Sta
+from hdmea.kernels.gaussian_fit import fit_gaussians
 from hdmea.kernels.spikes import SpikeTrains
 from hdmea.kernels.sta import Presentations, spike_triggered_average
 from hdmea.kernels.temporal_filter import peaks
@@ -260,6 +261,35 @@ def test_blocks_of_units_are_all_the_same(
             np.testing.assert_allclose(again.values[name], values, rtol=1e-12, err_msg=name)
         else:
             assert again.values[name].tolist() == values.tolist()
+
+
+def test_centre_and_size_are_from_the_spikes_and_say_so(found: FeatureResult) -> None:
+    outcome = found.values["likelihood_outcome"]
+    assert outcome[:N_CELLS].tolist() == ["converged"] * N_CELLS
+    assert outcome[N_CELLS:].tolist() == [""] * 3
+    expected = ["too_few_spikes", "no_response", "no_variation"]
+    assert found.reasons["likelihood_outcome"][N_CELLS:].tolist() == expected
+    # The cells have no surround.
+    weight = found.values["surround_weight"][:N_CELLS]
+    known = np.isfinite(weight)
+    assert known.sum() > N_CELLS / 2
+    assert abs(np.median(weight[known])) < 0.15
+    assert set(found.reasons["surround_weight"][:N_CELLS][~known]) <= {"surround_not_resolved"}
+
+
+def test_from_few_spikes_centre_and_size_are_those_of_the_map_and_say_so() -> None:
+    movie = held_noise(2400)
+    drive = drive_of(movie, spatial(5, 5, 1.2, 1.2), temporal())
+    counts = np.random.default_rng(21).poisson(0.25 * np.maximum(0, drive / drive.std() - 1.5))
+    assert 40 < counts.sum() < 100
+    result = run(inputs_of(trains([counts]), movie), alpha=0.02)
+    assert result.values["fit_outcome"].tolist() == ["converged"]
+    assert result.values["likelihood_outcome"].tolist() == ["too_few_spikes"]
+    assert result.reasons["surround_weight"].tolist() == ["no_likelihood_fit"]
+    fit = fit_gaussians(result.values["spatial_map"])
+    assert result.values["centre_x_px"][0] == pytest.approx(fit.centre_x[0], abs=1e-4)
+    assert result.values["sigma_major_px"][0] == pytest.approx(fit.sigma_major[0], abs=1e-3)
+    assert result.values["r2"][0] == pytest.approx(fit.r2[0], abs=1e-4)
 
 
 # -- chance ----------------------------------------------------------------------------------------

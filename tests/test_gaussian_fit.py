@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hdmea.kernels.gaussian_fit import REASONS, SIGMA_FLOOR, fit_gaussians
+from hdmea.kernels.covariance import SIGMA_FLOOR
+from hdmea.kernels.gaussian_fit import REASONS, fit_gaussians
 from hdmea.kernels.pixel_gaussian import PixelWindow, gaussian_map
 
 NAMES = ("amplitude", "offset", "centre_x", "centre_y", "sigma_major", "sigma_minor", "angle_deg")

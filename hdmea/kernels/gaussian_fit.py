@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hdmea.kernels.covariance import axes_of, chain, covariance
 from hdmea.kernels.pixel_gaussian import PixelWindow
 
 Float64 = npt.NDArray[np.float64]
@@ -24,8 +25,6 @@ REASONS = (
 )
 """Why a map has no fit; of several that hold the first one."""
 MIN_PIXELS = 9
-SIGMA_FLOOR = 0.1
-"""Smallest sigma that is fitted, px: below it a map holds one pixel, whatever sigma is."""
 
 _N_PARAMETERS = 7
 _MAX_EVALUATIONS = 200
@@ -96,7 +95,7 @@ def fit_gaussians(maps: npt.NDArray[Any]) -> GaussianFits:
     -------
     GaussianFits
         A fit of a sigma below about 0.4 px says only that the field is smaller than that: the
-        map then hardly depends on it. `SIGMA_FLOOR` is the smallest that comes out.
+        map then hardly depends on it. `covariance.SIGMA_FLOOR` is the smallest that comes out.
 
     Notes
     -----
@@ -136,7 +135,7 @@ def fit_gaussians(maps: npt.NDArray[Any]) -> GaussianFits:
 
 def _around(point: Float64, map_: Float64) -> PixelWindow:
     """The pixels of the map that a Gaussian reaches, and some more."""
-    s_xx, _, s_yy = _covariance(point)
+    s_xx, _, s_yy = covariance(point[4:])
     first, stop = [], []
     for centre, variance, n in ((point[3], s_yy, map_.shape[0]), (point[2], s_xx, map_.shape[1])):
         reach = max(_REACH * np.sqrt(variance), _LEAST_REACH) + 0.5
@@ -148,20 +147,13 @@ def _around(point: Float64, map_: Float64) -> PixelWindow:
     return window
 
 
-def _covariance(point: Float64) -> tuple[float, float, float]:
-    """Covariances xx, xy, yy: the square of a symmetric matrix, and the floor."""
-    b_xx, b_xy, b_yy = point[4:]
-    floor = SIGMA_FLOOR**2
-    return floor + b_xx**2 + b_xy**2, b_xy * (b_xx + b_yy), floor + b_yy**2 + b_xy**2
-
-
 def _gain(point: Float64) -> tuple[float, float]:
     """Amplitude for a height of 1, and minus its relative change with the area's square.
 
     The mean over the pixel of the peak is about ``amplitude * area / (area + 1)`` with
     ``area = 2 pi sigma_major sigma_minor``.
     """
-    s_xx, s_xy, s_yy = _covariance(point)
+    s_xx, s_xy, s_yy = covariance(point[4:])
     square = s_xx * s_yy - s_xy * s_xy
     area = 2 * np.pi * np.sqrt(square)
     return 1 + 1 / area, 0.5 / (square * (1 + area))
@@ -170,11 +162,9 @@ def _gain(point: Float64) -> tuple[float, float]:
 class _Problem:
     """Least squares of one map in a window; the parameters are those of a `point`.
 
-    A point is height, offset, centre x, centre y and the elements xx, xy, yy of a symmetric
-    matrix: its square is the covariance. So every point is an ellipse, and a circle is a point
-    like any other, which with two sigmas and an angle it would not be. The height is nearly that of
-    the map: of a Gaussian smaller than a pixel the map tells the product of amplitude and area
-    only.
+    A point is height, offset, centre x, centre y and the root of `hdmea.kernels.covariance`. The
+    height is nearly that of the map: of a Gaussian smaller than a pixel the map tells the product
+    of amplitude and area only.
     """
 
     def __init__(self, map_: Float64, window: PixelWindow) -> None:
@@ -206,14 +196,14 @@ class _Problem:
         """Model minus map in the window; the last stands for all pixels beyond it."""
         if self.beyond_limits(point):
             return np.full(self.values.size + 1, 1e6)  # such a step is taken back
-        mean = self.window.bell(point[2], point[3], *_covariance(point), slopes=False)[0]
+        mean = self.window.bell(point[2], point[3], *covariance(point[4:]), slopes=False)[0]
         model = point[1] + _gain(point)[0] * point[0] * mean[self.used]
         return np.append(model - self.values, np.sqrt(self.n_far) * (point[1] - self.far_mean))
 
     def jacobian(self, point: Float64) -> Float64:
         """Derivatives of `residual`, ``(residual, parameter)``."""
-        _, _, x, y, b_xx, b_xy, b_yy = point
-        s_xx, s_xy, s_yy = _covariance(point)
+        x, y = point[2:4]
+        s_xx, s_xy, s_yy = covariance(point[4:])
         shape = self.window.bell(x, y, s_xx, s_xy, s_yy)[:, self.used]
         gain, fall = _gain(point)
         # At a fixed height of the map the amplitude falls as the area grows.
@@ -224,12 +214,7 @@ class _Problem:
         slopes[:, 1] = 1.0
         slopes[-1, 1] = np.sqrt(self.n_far)
         slopes[:-1, 2:4] = amplitude * shape[1:3].T
-        chain = np.array([
-            [2 * b_xx, 2 * b_xy, 0.0],
-            [b_xy, b_xx + b_yy, b_xy],
-            [0.0, 2 * b_xy, 2 * b_yy],
-        ])  # fmt: skip
-        slopes[:-1, 4:] = amplitude * shape[3:].T @ chain
+        slopes[:-1, 4:] = amplitude * shape[3:].T @ chain(point[4:])
         return slopes
 
     def sum_of_squares(self, point: Float64) -> float:
@@ -286,7 +271,7 @@ def _start(map_: Float64) -> Float64:
         x, y, *root = _moments(smooth, scale)
         point = np.array([0.0, mean, x, y, *root])
         window = PixelWindow(0, 0, *map_.shape)
-        bell = window.bell(x, y, *_covariance(point), slopes=False)[0][finite]
+        bell = window.bell(x, y, *covariance(point[4:]), slopes=False)[0][finite]
         height = bell - bell.mean()
         product, norm = float(height @ map_[finite]), float(height @ height)
         if norm > 0 and product**2 / norm > explained:
@@ -347,15 +332,8 @@ def _minimise(map_: Float64, start: Float64) -> tuple[Float64, _Problem, bool]:
 
 def _readable(point: Float64) -> Float64:
     """Amplitude, offset, centre, sigma of both axes and angle of a point."""
-    s_xx, s_xy, s_yy = _covariance(point)
-    middle, half = (s_xx + s_yy) / 2, (s_xx - s_yy) / 2
-    spread = np.hypot(half, s_xy)
-    major = np.sqrt(middle + spread)
-    minor = np.sqrt(s_xx * s_yy - s_xy * s_xy) / major
-    angle = np.rad2deg(np.arctan2(-s_xy, half)) / 2 % 180.0  # rows run down, angles count upwards
-    return np.array(
-        [_gain(point)[0] * point[0], *point[1:4], major, minor, angle if angle < 180.0 else 0.0]
-    )
+    amplitude = _gain(point)[0] * point[0]
+    return np.array([amplitude, *point[1:4], *axes_of(covariance(point[4:]))])
 
 
 def _better_than_constant(left: float, total: float, n: int) -> bool:

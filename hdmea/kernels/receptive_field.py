@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -119,6 +120,10 @@ class Noise:
         """Spikes of some units in each frame, ``(unit, frame)`` for each presentation."""
         trains = spikes.rows(rows.start, rows.stop)
         return self.presentations.counts(trains, frame_times_s, len(self.frames))
+
+    def total(self, counts: Sequence[Int64]) -> Int64:
+        """Spikes of all presentations in each frame that counts, ``(unit, frame)``."""
+        return eligible_counts(counts, len(self.frames), self.presentations.shown, self.lags)[0]
 
     def seen_through(self, maps: Float64) -> Float64:
         """Sum over each refresh's image, weighted by each map; ``(unit, refresh)``."""
@@ -280,10 +285,9 @@ class Fields:
 def fields(noise: Noise, counts: list[Int64], mean: Array) -> Fields:
     """Separate averages, ``(unit, lag, y, x)``, and find the filter behind each map."""
     space = separate(mean, noise.mean)
-    total, times = eligible_counts(counts, len(noise.frames), noise.presentations.shown, noise.lags)
     light = noise.seen_through(space.spatial_map)
     grid = noise.refreshes.grid_frames
-    filters = temporal_filters(total, times, light, noise.lags, grid)
+    filters = temporal_filters(noise.total(counts), noise.times, light, noise.lags, grid)
     # Held images smear the lobes of a filter, and the average may peak in the smaller one.
     least = filters.weights.min(axis=1, initial=np.inf)
     turned = (filters.r2 > 0) & (-least > filters.weights.max(axis=1, initial=-np.inf))
