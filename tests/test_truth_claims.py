@@ -14,9 +14,9 @@ from truth.population import make_population
 N_CELLS, SEED = 48, 77
 WIDER = {
     "polarity": [(0.9, 1), (0.85, 1), (0.6, 1)],
-    "centre": [(0, 0.25), (0, 4)],
-    "size": [(0, 0.12), (-0.1, 0.06)],
     "time_course": [(0.9, 1), (-0.07, 0.1)],
+    "centre": [(0, 0.2), (0, 2), (0.9, 1)],
+    "size": [(0, 0.1), (-0.06, 0.06), (0, 0.2)],
     "direction": [(0, 12), (0.3, 1)],
     "permutation": [(0, 0.13), (0, 0.06), (0, 0.13), (0, 0.06)],
 }
@@ -47,7 +47,8 @@ def perfect(cells: dict[str, np.ndarray]) -> dict[str, Sample]:
         "ml_x_px": cells["centre_x_px"],
         "ml_y_px": cells["centre_y_px"] - 0.01,
         "preferred_direction_deg": cells["preferred_direction_deg"],
-        **{n: cells[n] for n in ("sigma_major_px", "sigma_minor_px", "dsi")},
+        "likelihood_outcome": np.full(sign.size, "converged"),
+        **{n: cells[n] for n in ("sigma_major_px", "sigma_minor_px", "surround_weight", "dsi")},
         **{n: cells[n] for n in ("time_to_peak_ms", "biphasic_index")},
     }
     return {name: Sample(cells, found) for name in point.NOISE_S} | {"chance": by_chance()}

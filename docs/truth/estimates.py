@@ -22,6 +22,7 @@ _WANTED = {
     "dense_noise": (
         "polarity", "p_shift", "z_peak", "centre_x_px", "centre_y_px", "sigma_major_px",
         "sigma_minor_px", "angle_deg", "r2", "time_to_peak_ms", "biphasic_index", "filter_r2",
+        "likelihood_outcome", "surround_weight",
     ),
     "moving_bar": (
         "dsi", "p_dsi", "p_response", "preferred_direction_deg", "window_source", "mean_count",
