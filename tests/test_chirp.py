@@ -15,7 +15,7 @@ from scipy.stats import binom
 from temporal_trials import regular, trains, trials_with
 
 from hdmea.errors import MissingDataError, ParameterError, StimulusError, UnknownNameError
-from hdmea.features.chirp import CHIRP, ChirpParams, chirp
+from hdmea.features.chirp import CHIRP, ChirpParams, chirp, middle_of_top
 from hdmea.features.declaration import FeatureResult, check
 from hdmea.features.freq_step import FreqStepParams, freq_step
 from hdmea.features.inputs import FeatureInputs, Trials
@@ -322,6 +322,17 @@ def test_late_responses_belong_to_the_light_that_they_answer(late_s: float) -> N
     assert values["sweep_delay_ms"][0] == pytest.approx(1e3 * late_s, abs=12)
     assert np.abs(values["sweep_gain_hz"][0] - size(hz)).max() < 0.05 * 1000
     assert values["preferred_frequency_hz"][0] == pytest.approx(4, abs=0.2)
+
+
+def test_the_preferred_frequency_is_the_middle_of_the_top_by_hand() -> None:
+    # Falls to 0.95 half an octave below the peak at 2 Hz and 1 octave above it; at the border of
+    # the sweep; one window only; and a unit that does not respond.
+    hz = np.array([1.0, 2.0, 4.0, 8.0])[::-1]
+    gain = np.array([[9.0, 10.0, 9.5, 1.0], [1, 9, 9.2, 10], [0, 1, 10, 1], [1, 1, 1, 1]])
+    found = middle_of_top(np.array([2.0, 8.0, 4.0, np.nan]), hz, gain[:, ::-1])
+    # 9.5 is 5/8 of the way from 9.2 to 10, and 1/18 of the way from 10 to 1.
+    expected = [2**1.25, 2 ** ((3 + 2.375) / 2), 4.0, np.nan]
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
 def test_what_follows_both_halves_of_a_cycle_does_not_count_as_a_first_harmonic() -> None:

@@ -31,6 +31,7 @@ def perfect(small: Sample) -> Sample:
             f"fixed_preferred_hz_{n}": FIXED_HZ[np.abs(fixed).argmax(axis=1)],
             f"sweep_gain_hz_{n}": 0.8 * gain_at(SWEEP_HZ, np.abs(sweep), hz),
             f"fixed_gain_hz_{n}": np.abs(fixed),
+            f"fixed_p_best_{n}": np.zeros(CELLS),
             f"fixed_phase_deg_{n}": np.degrees(np.angle(fixed)),
         }
     return small.with_found(**found)
@@ -72,15 +73,15 @@ def test_cells_whose_sides_cancel_have_no_gain_and_do_not_count(small: Sample) -
 
 def test_a_small_retina_is_recovered_within_wider_bounds(small: Sample) -> None:
     found = judged(small)
-    assert len(found) == 10
+    assert len(found) == 12
     for what, value in found.items():
-        assert value >= (0.98 if "median" in what else 0.75), what
+        assert value >= (0.98 if "median" in what or "others" in what else 0.75), what
     assert frequency.CLAIM.judge({"repeated": small})[0].n >= 20
 
 
 def test_perfect_estimates_fulfil_the_claim(perfect: Sample) -> None:
     assert fails(perfect) == set()
-    assert list(judged(perfect).values()) == pytest.approx([1.0] * 10)
+    assert list(judged(perfect).values()) == pytest.approx([1.0] * 12)
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def draw_chirp() -> Figure:
     axes.semilogx(hz, found["sweep_f1_hz"][0], ".", color=BEFORE, ms=5)
     axes.semilogx(hz, gain, color=OFF, lw=2)
     best = found["preferred_frequency_hz"][0]
-    peak = gain[hz == best][0]
+    peak = gain.max()
     low, high = found["half_power_low_hz"][0], found["half_power_high_hz"][0]
     axes.hlines(peak / np.sqrt(2), low, high, color=ON, lw=1.8)
     axes.vlines([low, high], 0, peak / np.sqrt(2), color=ON, lw=0.9, ls="--")

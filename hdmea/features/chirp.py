@@ -34,6 +34,8 @@ Flags = npt.NDArray[np.bool_]
 Int64 = npt.NDArray[np.int64]
 
 KIND = "chirp"
+_NEARLY = 0.95
+"""Part of the largest gain that counts as the top of the curve."""
 _HIGHEST = 4
 """One in so many cycles of the ramp, those of the highest contrast, tell the response to it."""
 
@@ -207,7 +209,10 @@ def _gain(
         longest_delay_s=params.sweep_longest_delay_s,
     )
     gain, responds = np.abs(curve.first), p_sweep < params.alpha
-    tuned = tuning(frequency, gain, significant, responds)
+    tuned = tuning(frequency, gain, np.ones(gain.shape, dtype=bool), responds)
+    tuned.values["preferred_frequency_hz"] = middle_of_top(
+        tuned.values["preferred_frequency_hz"], frequency, gain
+    )
     values = {
         "p_sweep": p_sweep,
         "n_spikes_sweep": runs(sums.n_spikes),
@@ -225,6 +230,39 @@ def _gain(
         "sweep_phase_deg": reasons_where({"no_response": np.asarray((~significant).any(axis=1))}),
     }
     return FeatureResult(values | tuned.values, reasons | tuned.reasons)
+
+
+def middle_of_top(largest_at_hz: Float64, frequency_hz: Float64, gain_hz: Float64) -> Float64:
+    """Middle, in octaves, of where the gain is nearly the largest, around where it is.
+
+    Parameters
+    ----------
+    largest_at_hz
+        Frequency of the largest gain, ``(unit,)``; NaN stays NaN.
+    frequency_hz, gain_hz
+        Frequencies in any order, and the curves, ``(unit, frequency)``.
+
+    Examples
+    --------
+    >>> middle_of_top(np.array([4.0]), np.array([2.0, 4.0, 8.0]), np.array([[9.0, 10.0, 9.0]]))
+    array([4.])
+    """
+    order = np.argsort(frequency_hz)
+    octave = np.log2(frequency_hz[order])
+    found = np.full(largest_at_hz.size, np.nan)
+    for unit in np.flatnonzero(np.isfinite(largest_at_hz)):
+        gain = gain_hz[unit, order]
+        peak = int(gain.argmax())
+        sides = (
+            falls_to(_NEARLY * gain[peak], octave, gain, peak, upwards=upwards)
+            for upwards in (False, True)
+        )
+        ends = [
+            end if np.isnan(side) else side
+            for side, end in zip(sides, (octave[0], octave[-1]), strict=True)
+        ]
+        found[unit] = 2 ** np.mean(ends)
+    return found
 
 
 def _contrast(
@@ -288,8 +326,17 @@ _OF_WINDOW = ("unit", "sweep_window")
 _OF_CYCLE = ("unit", "ramp_cycle")
 _NO_SWEEP, _NO_RAMP = ("no_sweep",), ("no_ramp",)
 
+_TUNING = (
+    "Middle, in octaves, of where sweep_gain_hz has at least 95 % of its largest value",
+    "Frequency below that of the largest gain at which it has fallen to 1/sqrt 2",
+    "Frequency above that of the largest gain at which it has fallen to 1/sqrt 2",
+    "log2(half_power_high_hz / half_power_low_hz)",
+)
 _SWEEP = (
-    *(replace(one, reasons=_NO_SWEEP + one.reasons) for one in TUNING_OUTPUTS),
+    *(
+        replace(one, reasons=_NO_SWEEP + one.reasons, description=said)
+        for one, said in zip(TUNING_OUTPUTS, _TUNING, strict=True)
+    ),
     Output(
         "p_sweep",
         "1",
