@@ -10,7 +10,7 @@ INTERPRETER := $(shell $(PYTHON) -c 'import os, sys; print(os.path.realpath(sys.
 BIN := .venv/bin
 PIP := bin/python -m pip --disable-pip-version-check --no-input
 
-.PHONY: help venv demo test oracles lint schemas figures truth lock clean
+.PHONY: help venv demo test oracles lint schemas figures truth faults lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -22,6 +22,7 @@ help:
 	@echo "make schemas write the workflow's schemas from the models in hdmea/"
 	@echo "make figures draw the figures of docs/definitions.md"
 	@echo "make truth   judge what features recover of simulated retinas, write docs/truth.md; minutes"
+	@echo "make faults  plant faults wherever files are changed, write docs/reliability.md; hours; needs cc"
 	@echo "make lock    resolve both locks anew from pyproject.toml"
 	@echo "make clean   remove environments, caches and the simulated recordings in demo; results stay"
 
@@ -88,6 +89,9 @@ figures: .venv/ready
 truth: .venv/ready
 	PYTHONPATH=docs $(BIN)/python -m truth
 
+faults: .venv/ready
+	$(BIN)/python -m faults
+
 # Hashes are those of PyPI's own files, whatever index this machine is set to use. Packages of
 # both locks have the same version in both, so that the oracles check what is installed.
 COMPILE := .venv-lock/bin/uv pip compile --quiet --no-config \
@@ -105,4 +109,4 @@ lock:
 # Snakemake knows of them.
 clean:
 	rm -rf .venv .venv-oracles .venv-lock .mypy_cache .pytest_cache .ruff_cache .hypothesis demo
-	find hdmea tests oracles scripts -name __pycache__ -prune -exec rm -rf {} +
+	find hdmea tests oracles faults scripts -name __pycache__ -prune -exec rm -rf {} +

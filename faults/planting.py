@@ -1,0 +1,92 @@
+"""Starting drivers, and reading what they found."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from faults.judge import Tally
+from faults.lab import Lab
+from faults.shim import environment
+
+ROOT = Path(__file__).parents[1]
+_IN_MEMORY = Path("/dev/shm")
+
+
+def scratch_folder() -> Path | None:
+    """A file system in memory, where there is one: faults are planted, so no disk is needed."""
+    return _IN_MEMORY if os.access(_IN_MEMORY, os.W_OK) else None
+
+
+@dataclass
+class Found:
+    """What was found of a scenario: its file-changing calls, a tally by fault, what was wrong."""
+
+    calls: int = 0
+    tallies: dict[str, Tally] = field(default_factory=dict)
+    wrong: list[dict[str, Any]] = field(default_factory=list)
+
+
+class DriverError(RuntimeError):
+    """The driver itself did not come to its end."""
+
+
+def plant(
+    library: Path,
+    lab: Lab,
+    scratch: Path,
+    scenario: str,
+    faults: Sequence[str],
+    *,
+    points: int | None = None,
+    timeout_s: float = 3600,
+) -> Found:
+    """Plant faults into one scenario.
+
+    Parameters
+    ----------
+    library
+        The shim.
+    lab
+        What the scenario starts from.
+    scratch
+        A folder that is made, and made anew for each fault.
+    scenario, faults
+        Names.
+    points
+        About how many calls get each fault, spread over the run; all of them by default, or as
+        many as the scenario's weight says.
+    timeout_s
+        For all of it.
+
+    Raises
+    ------
+    DriverError
+        If the driver fails, which no fault may cause.
+    """
+    command = [sys.executable, "-m", "faults.driver", lab.folder, scratch, scenario]
+    done = subprocess.run(
+        [*command, json.dumps(list(faults)), json.dumps(points)],
+        cwd=ROOT,
+        env=environment(library),
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+    )
+    if done.returncode:
+        raise DriverError(f"{scenario}: {done.returncode}\n{done.stderr}")
+    found = Found()
+    for line in map(json.loads, done.stdout.splitlines()):
+        if "tally" in line:
+            found.calls = line["calls"]
+            found.tallies[line["fault"]] = Tally(**line["tally"])
+        else:
+            found.wrong.append(line)
+    return found
