@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
+
+from hdmea.errors import ParameterError
 
 Array = npt.NDArray[Any]
 
@@ -117,3 +119,46 @@ def text(value: str, description: str) -> Variable:
     'noise'
     """
     return Variable(np.asarray(value, dtype=np.str_), "", (), description)
+
+
+def require_array(variable: Variable, path: str) -> None:
+    """Make sure that a variable's data are an array that hides none of its values.
+
+    Raises
+    ------
+    ParameterError
+        If they are a list, a number, a masked array.
+
+    Examples
+    --------
+    >>> require_array(Variable([1, 2], "1", ("unit",), "a list"), "units/label")
+    Traceback (most recent call last):
+    hdmea.errors.ParameterError: units/label: its data are a list; an array is needed
+    """
+    data: object = variable.data
+    if isinstance(data, np.ma.MaskedArray):
+        raise ParameterError(
+            f"{path}: its data are a masked array, whose mask would be lost; put NaN where there "
+            "is no value, and a reason beside it"
+        )
+    if not isinstance(data, np.ndarray | np.generic | LazyArray):
+        raise ParameterError(f"{path}: its data are a {type(data).__name__}; an array is needed")
+
+
+def frozen(variable: Variable) -> Variable:
+    """The variable with values as they come back from a file, which nobody can change.
+
+    Digests and lazy saves rely on it.
+    """
+    data = variable.data
+    if isinstance(data, np.generic):
+        data = np.asarray(data)
+    if not isinstance(data, np.ndarray):
+        return variable
+    if not data.dtype.isnative:
+        data = data.astype(data.dtype.newbyteorder("="))
+    if data.dtype.kind == "U":
+        # as wide as its longest
+        data = data.astype(f"U{max(int(np.strings.str_len(data).max(initial=1)), 1)}")
+    data.flags.writeable = False
+    return replace(variable, data=data)

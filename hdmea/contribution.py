@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hdmea.arrays import Variables
-from hdmea.digest import VariableDigest, digest_variable, sha256_json
+from hdmea.digest import VariableDigest, digest_variable, plain, sha256_json
+from hdmea.errors import ParameterError
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,16 @@ class Recipe:
     parameters: Mapping[str, Any]
     inputs: Mapping[str, str]
     parents: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        if not self.name or "\0" in self.name + self.step:
+            raise ParameterError(
+                f"a contribution of step {self.step!r} has the name {self.name!r}; a name is "
+                "needed, and neither may have NUL characters"
+            )
+        for field_name in ("name", "step", "parameters", "inputs", "parents"):
+            value = plain(getattr(self, field_name), f"{self.name}: {field_name}")
+            object.__setattr__(self, field_name, value)  # as its file gives it back
 
     @property
     def key(self) -> str:

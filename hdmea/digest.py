@@ -46,6 +46,67 @@ def canonical_json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
+def plain(value: Any, where: str = "value") -> Any:
+    """A plain value as a session file gives it back: names sorted, tuples as lists.
+
+    Raises
+    ------
+    ParameterError
+        If it would come back as something else: a name that is not text, an object, text that
+        UTF-8 does not have.
+
+    Examples
+    --------
+    >>> plain({"b": (1, np.float64(0.5)), "a": None})
+    {'a': None, 'b': [1, 0.5]}
+    """
+    match value:
+        case None | bool():
+            return value
+        case str():
+            return plain_text(value, where)
+        case int():
+            return int(value)
+        case float():
+            return float(value)
+        case np.generic():
+            return plain(value.item(), where)
+        case list() | tuple():
+            return [plain(one, f"{where}[{i}]") for i, one in enumerate(value)]
+        case Mapping():
+            odd = [name for name in value if not isinstance(name, str)]
+            if odd:
+                raise ParameterError(
+                    f"{where}: the name {odd[0]!r} is a {type(odd[0]).__name__}; only text can be "
+                    "a name in a session file"
+                )
+            return {
+                plain_text(name, where): plain(value[name], f"{where}.{name}")
+                for name in sorted(value)
+            }
+    raise ParameterError(
+        f"{where}: a {type(value).__name__} cannot be stored in a session file; give numbers, "
+        "text, flags, None, or lists and names of these"
+    )
+
+
+def plain_text(value: str, where: str) -> str:
+    """Text, if UTF-8 has it.
+
+    Raises
+    ------
+    ParameterError
+        If it has half characters (surrogates), as names of files in another encoding give.
+    """
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ParameterError(
+            f"{where}: {value!r} has characters that are no text in UTF-8; write it in UTF-8"
+        ) from error
+    return str(value)
+
+
 def sha256_json(value: Any) -> str:
     """sha256 of the canonical text of a plain value."""
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
@@ -58,7 +119,7 @@ def encode(values: Array, where: str = "array") -> Array:
     ------
     ParameterError
         For a type that session files do not hold (bool, object, complex, ...) and for text
-        with NUL characters, which fixed-length text cannot give back.
+        with NUL characters, which fixed-length text cannot give back, or not in UTF-8.
 
     Examples
     --------
@@ -66,7 +127,7 @@ def encode(values: Array, where: str = "array") -> Array:
     [b'ON', b'\xc2\xb5']
     """
     if values.dtype.kind == "U":
-        encoded = [str(text).encode("utf-8") for text in values.ravel()]
+        encoded = [plain_text(str(text), where).encode("utf-8") for text in values.ravel()]
         if any(b"\0" in text for text in encoded):
             raise ParameterError(f"{where}: text with a NUL character cannot be stored; remove it")
         width = max((len(text) for text in encoded), default=1) or 1

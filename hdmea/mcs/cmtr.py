@@ -127,7 +127,9 @@ def read_cmtr(path: Path | str) -> Sorting:
         units = sorted((_read_unit(path, *one) for one in found), key=lambda unit: unit.unit_id)
         ids = [unit.unit_id for unit in units]
         if len(set(ids)) != len(ids):
-            raise RecordingFileError(f"{path}: two units have the same number")
+            raise RecordingFileError(
+                f"{path}: two units have the same number; save it anew in CMOS-MEA-Tools"
+            )
         unit_id = np.array(ids, dtype=np.int64)
         trains = [_included_us(path, unit, info.duration_s) for unit in units]
     sizes = np.array([sum(len(block) for block in blocks) for blocks, _ in trains], dtype=np.int64)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from hdmea.digest import plain, plain_text
+
 FAILED = "to be asked for again, because it failed"
 """Beginning of what a feature waits for that could not be computed."""
 
@@ -21,7 +23,7 @@ class FeatureRequests:
 
     def add(self, name: str, parameters: Mapping[str, Any], waits_for: str) -> None:
         """Ask for a feature, in place of an older request for it."""
-        self._parameters[name] = dict(parameters)
+        self._parameters[plain_text(name, "name of a feature")] = plain(parameters, name)
         self._waiting[name] = waits_for
 
     def remove(self, name: str) -> None:
@@ -33,13 +35,13 @@ class FeatureRequests:
         """Parameters of each feature that waits, and has not failed."""
         return {
             name: dict(values)
-            for name, values in self._parameters.items()
+            for name, values in sorted(self._parameters.items())
             if not self._waiting[name].startswith(FAILED)
         }
 
     def waiting(self) -> dict[str, str]:
         """What each feature waits for."""
-        return dict(self._waiting)
+        return dict(sorted(self._waiting.items()))
 
     def as_header(self) -> dict[str, Any]:
         """For a file's header."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from copy import copy
-from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Self, SupportsIndex
@@ -13,8 +12,9 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self, SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from hdmea.arrays import Array, Variable, Variables, on_disk
+from hdmea.arrays import Array, Variable, Variables, frozen, on_disk, require_array
 from hdmea.contribution import Contribution, Recipe
+from hdmea.digest import plain
 from hdmea.errors import MissingDataError, ParameterError
 from hdmea.session import run_record, tables
 from hdmea.session.identity import check_dataset_id
@@ -177,6 +177,8 @@ class SessionState:
 
     def warn(self, message: str) -> None:
         """Log a warning and keep it with the session."""
+        # names of files may be in no encoding; said all the same, as they can be stored
+        message = message.encode("utf-8", "backslashreplace").decode("utf-8")
         _log.warning(message)
         self._heard.append(message)
         self._keep_warning(message)
@@ -310,13 +312,16 @@ class SessionState:
         self._heard = []
         self._memory.begin()
         with run_record.measured() as run:
-            made = self._memory.settle(compute(), self._held_bytes())
-            variables = {path: _frozen(variable) for path, variable in made.items()}
+            computed = compute()
+            for path, variable in computed.items():
+                require_array(variable, path)
+            made = self._memory.settle(computed, self._held_bytes())
+            variables = {path: frozen(variable) for path, variable in made.items()}
         if accept is not None:
             accept(variables)
         run["made_from"] = {name: self._ledger[name].content for name in recipe.parents}
         run["warnings"] = self._heard
-        return Contribution(recipe, variables, {**run, **told})
+        return Contribution(recipe, variables, plain({**run, **told}, recipe.name))
 
     def _header(self) -> dict[str, Any]:
         return {
@@ -366,15 +371,3 @@ class SessionState:
 
 def _is_spooled(contribution: Contribution) -> bool:
     return any(on_disk(variable.data) for variable in contribution.variables.values())
-
-
-def _frozen(variable: Variable) -> Variable:
-    """The variable with values that nobody can change: digests and lazy saves rely on it."""
-    if not isinstance(variable.data, np.ndarray):
-        return variable
-    values = variable.data
-    if values.dtype.kind == "U":
-        # as wide as its longest, as it comes back from a file
-        values = values.astype(f"U{max(int(np.strings.str_len(values).max(initial=1)), 1)}")
-    values.flags.writeable = False
-    return replace(variable, data=values)

@@ -30,6 +30,9 @@ PROVENANCE_COLUMNS = ("name", "step", "version", "key", "parameters", "inputs", 
 HEADER_PATH = "provenance/session"
 """JSON about the session itself: id, pending features, warnings, places."""
 
+MAX_DEPTH = 16
+"""Groups in which a dataset may lie."""
+
 MANIFEST_TEXT = ("path", "contribution", "dtype", "shape", "root", "attributes")
 MANIFEST_COUNTS = ("rows_per_block", "n_blocks")
 MANIFEST_BLOCKS = "block_sha256"

@@ -31,7 +31,6 @@ from hdmea.store.atomic import require_file
 from hdmea.store.file_object import open_regular
 from hdmea.store.writer import attributes_digest, manifest_digest
 
-_MAX_DEPTH = 16
 _MAX_OBJECTS = 1_000_000
 
 
@@ -77,14 +76,17 @@ class SessionFile:
         found: dict[str, Contribution] = {}
         for row in zip(*(columns[name] for name in fmt.PROVENANCE_COLUMNS), strict=True):
             name, step, version, key, parameters, inputs, parents, run = row
-            recipe = Recipe(
-                name=str(name),
-                step=str(step),
-                version=int(version),
-                parameters=json.loads(str(parameters)),
-                inputs=json.loads(str(inputs)),
-                parents=json.loads(str(parents)),
-            )
+            try:
+                recipe = Recipe(
+                    name=str(name),
+                    step=str(step),
+                    version=int(version),
+                    parameters=json.loads(str(parameters)),
+                    inputs=json.loads(str(inputs)),
+                    parents=json.loads(str(parents)),
+                )
+            except ValueError as error:  # of ours, or of JSON
+                raise self._damaged(f"the recipe of {str(name)!r}: {error}") from error
             if recipe.key != str(key):
                 raise self._damaged(f"the key of {name!r} does not fit its recipe")
             entries = [e for e in self.entries.values() if e.contribution == recipe.name]
@@ -198,7 +200,7 @@ class SessionFile:
                     )
                 child = group[name]
                 address = h5py.h5o.get_info(child.id).addr
-                if address in seen or depth > _MAX_DEPTH or len(seen) > _MAX_OBJECTS:
+                if address in seen or depth > fmt.MAX_DEPTH or len(seen) > _MAX_OBJECTS:
                     raise self._damaged(f"{path} is linked twice, too deep, or one object too many")
                 seen.add(address)
                 if isinstance(child, h5py.Group):
@@ -358,7 +360,7 @@ def current_digest(path: Path) -> str:
     with _open(path) as file:
         value = file.attrs.get("manifest_digest")
     if not isinstance(value, bytes | np.bytes_ | str):
-        raise SessionFileError(f"{path} is not a session file of hdmea")
+        raise SessionFileError(f"{path} is not a session file of hdmea; give one that it saved")
     return value if isinstance(value, str) else value.decode("utf-8")
 
 

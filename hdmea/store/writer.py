@@ -27,6 +27,7 @@ from hdmea.errors import OutputExistsError, ParameterError
 from hdmea.store import format as fmt
 from hdmea.store.atomic import atomic_hdf5
 from hdmea.store.file_object import file_kind
+from hdmea.store.names import check_description, check_place
 
 _SPARE_BYTES = 2**20
 _RECORDINGS = (".cmcr", ".cmtr")
@@ -77,6 +78,10 @@ def write_session_file(
         See `hdmea.store.atomic.atomic_hdf5`.
     """
     _refuse_clashes(contributions)
+    for contribution in contributions:
+        for name, variable in contribution.variables.items():
+            check_place(name)
+            check_description(name, variable)
     _refuse_recordings(path)
     expected = sum(v.nbytes for c in contributions for v in c.variables.values()) + _SPARE_BYTES
     with atomic_hdf5(path, overwrite=overwrite, expected_bytes=expected) as file:
@@ -134,6 +139,14 @@ def _refuse_clashes(contributions: Sequence[Contribution]) -> None:
                     "a session holds each variable once"
                 )
             owner[path] = contribution.name
+    for path in owner:
+        above = path
+        while above := above.rpartition("/")[0]:
+            if above in owner:
+                raise ParameterError(
+                    f"{owner[above]!r} brings {above!r} and {owner[path]!r} {path!r}; what holds "
+                    "values cannot hold other variables; name one of them otherwise"
+                )
 
 
 def _refuse_recordings(path: Path) -> None:
