@@ -10,7 +10,7 @@ INTERPRETER := $(shell $(PYTHON) -c 'import os, sys; print(os.path.realpath(sys.
 BIN := .venv/bin
 PIP := bin/python -m pip --disable-pip-version-check --no-input
 
-.PHONY: help venv demo test oracles lint schemas figures truth faults lock clean
+.PHONY: help venv demo test oracles lint schemas figures truth faults errors lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -23,6 +23,7 @@ help:
 	@echo "make figures draw the figures of docs/definitions.md"
 	@echo "make truth   judge what features recover of simulated retinas, write docs/truth.md; minutes"
 	@echo "make faults  plant faults wherever files are changed, write docs/reliability.md; hours; needs cc"
+	@echo "make errors  list every error of the code in docs/errors.md"
 	@echo "make lock    resolve both locks anew from pyproject.toml"
 	@echo "make clean   remove environments, caches and the simulated recordings in demo; results stay"
 
@@ -91,6 +92,9 @@ truth: .venv/ready
 
 faults: .venv/ready
 	$(BIN)/python -m faults
+
+errors: .venv/ready
+	PYTHONPATH=docs $(BIN)/python -m messages
 
 # Hashes are those of PyPI's own files, whatever index this machine is set to use. Packages of
 # both locks have the same version in both, so that the oracles check what is installed.
