@@ -9,6 +9,7 @@ from typing import Final
 from truth import operating_point as point
 from truth.claim import Sample
 from truth.estimates import chance, recorded
+from truth.light_steps import light_steps
 from truth.null_pixels import N_MOVIES, elsewhere
 from truth.real_cells import real_cells
 from truth.repeated import repeated
@@ -24,6 +25,7 @@ SAMPLES: Mapping[str, Callable[[int], Sample]] = {
     "elsewhere_long": partial(elsewhere, "long", point.N_CELLS, N_MOVIES),
     "elsewhere_short": partial(elsewhere, "short", point.N_CELLS, N_MOVIES),
     "repeated": partial(repeated, point.N_CELLS),
+    "light_steps": partial(light_steps, 500, 400),
 }
 
 UNSEEDED: Final = frozenset({"real"})

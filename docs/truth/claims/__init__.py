@@ -10,11 +10,13 @@ from truth.claims import (
     polarity,
     quality_index,
     real,
+    responses,
     time_course,
 )
 
 CLAIMS = (
     polarity.CLAIM,
+    responses.CLAIM,
     fields.CENTRE,
     fields.SIZE,
     time_course.CLAIM,
