@@ -153,3 +153,19 @@ def p_of_dispersed_counts(k: int, m: int, share: float, dispersion: float, known
         return float(2 * plain)
     wide = stats.t(known).sf(stats.norm.isf(smaller_tail(k / dispersion, m / dispersion)))
     return float(2 * max(plain, wide))
+
+
+def p_of_more_dispersed_counts(
+    k: int, m: int, share: float, dispersion: float, known: float
+) -> float:
+    """The same, one-sided: that the first count is not larger than its share."""
+
+    def tail(one: float, other: float) -> float:
+        return float(stats.beta(one, other + 1).cdf(share)) if one else 1.0
+
+    plain = tail(k, m)
+    if not dispersion > 0:
+        return plain
+    return float(
+        max(plain, stats.t(known).sf(stats.norm.isf(tail(k / dispersion, m / dispersion))))
+    )

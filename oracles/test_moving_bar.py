@@ -8,10 +8,17 @@ import numpy as np
 import pynapple as nap
 import pytest
 from astropy.stats import circmoment
-from peers import SAMPLING_HZ, Cells, bursts, modulated, on_samples, poisson
-from scipy.stats import binomtest, directional_stats
+from peers import (
+    SAMPLING_HZ,
+    Cells,
+    bursts,
+    modulated,
+    on_samples,
+    p_of_more_dispersed_counts,
+    poisson,
+)
+from scipy.stats import directional_stats
 from scipy.stats import permutation_test as scipys_permutation_test
-from statsmodels.stats.rates import test_poisson_2indep as compare_rates
 
 from hdmea.features.bar_rest import Rest, at_rest
 from hdmea.features.bar_tuning import BarResponses, BarTrials
@@ -151,8 +158,49 @@ def test_dsi_of_counts_is_the_length_of_scipys_mean_direction_of_the_spikes() ->
         )
 
 
-def test_p_of_a_response_is_scipys_and_statsmodels_exact_test_of_two_poisson_rates(
-    found: BarResponses, rest: Rest, tuned: Cells
+@pytest.fixture(scope="module")
+def dispersions(tuned: Cells) -> list[tuple[float, float]]:
+    """Of each unit: from pynapple's counts in each trial, and how well it is known."""
+
+    def counts(train: nap.Ts, begin: np.ndarray, length_s: float | np.ndarray) -> np.ndarray:
+        return train.count(ep=nap.IntervalSet(begin, begin + length_s)).values
+
+    after_s = PASSAGE_S + WINDOW_S + AFTER_S  # the rest begins, from the onset
+    left_s = SLOT_S - after_s
+    pieces = [(k, i) for k in range(N_DIRECTIONS) for i in range(int(left_s[k] / WINDOW_S + 1e-9))]
+    rest_s = REST_S + left_s.sum()
+    window, piece = WINDOW_S / (WINDOW_S + rest_s), WINDOW_S / rest_s
+    # what a spike counts for in each window and each rest of a trial, by the time it is there
+    kinds = np.eye(N_DIRECTIONS + len(pieces) + 1) * np.sqrt(WINDOW_S)
+    kinds[-1, -1] = np.sqrt(rest_s - len(pieces) * WINDOW_S)
+    at_rest = np.r_[np.zeros(N_DIRECTIONS), np.full(len(pieces), WINDOW_S), kinds[-1, -1] ** 2]
+    at_rest = np.sqrt(at_rest)
+    changes = [(1 - window) * kinds[k] - window * at_rest for k in range(N_DIRECTIONS)]
+    changes += [kinds[N_DIRECTIONS + k] - piece * at_rest for k in range(len(pieces))]
+    covariance = np.array(changes) @ np.array(changes).T
+    squared = covariance**2 / np.outer(np.diag(covariance), np.diag(covariance))
+    known = (N_TRIALS - 1) * len(changes) ** 2 / squared.sum()
+
+    found = []
+    for train in (tuned.pynapple[unit] for unit in range(len(tuned.samples))):
+        rest = counts(train, STARTS, REST_S)
+        for k in range(N_DIRECTIONS):
+            rest = rest + counts(train, ONSETS[:, k] + after_s[k], left_s[k])
+        compared = [
+            (counts(train, ONSETS[:, k] + PASSAGE_S[k], WINDOW_S), rest, window)
+            for k in range(N_DIRECTIONS)
+        ]
+        for k, i in pieces:
+            part = counts(train, ONSETS[:, k] + after_s[k] + WINDOW_S * i, WINDOW_S)
+            compared.append((part, rest - part, piece))
+        variance = sum(((1 - s) * n - s * m).var(ddof=1) for n, m, s in compared)
+        poisson = sum(((1 - s) ** 2 * n + s**2 * m).mean() for n, m, s in compared)
+        found.append((variance / poisson if poisson else np.nan, known))
+    return found
+
+
+def test_p_of_a_response_is_that_of_scipys_distributions_for_the_dispersion_of_pynapples_counts(
+    found: BarResponses, rest: Rest, tuned: Cells, dispersions: list[tuple[float, float]]
 ) -> None:
     time_s = N_TRIALS * WINDOW_S
     between_s = (SLOT_S - PASSAGE_S - WINDOW_S - AFTER_S).sum()
@@ -160,23 +208,16 @@ def test_p_of_a_response_is_scipys_and_statsmodels_exact_test_of_two_poisson_rat
     n_spikes = np.rint(found.mean_count * N_TRIALS).astype(int)
     assert rest.time_s == pytest.approx(np.full(len(tuned.samples), rest_s))
     n_at_rest = np.rint(rest.rate_hz() * rest_s).astype(int)
-    for unit in range(len(tuned.samples)):
-        m, by_scipy, by_statsmodels = int(n_at_rest[unit]), [], []
-        for k in n_spikes[unit].tolist():
-            if k + m == 0:
-                by_scipy.append(1.0)
-                by_statsmodels.append(1.0)
-                continue
-            share = time_s / (time_s + rest_s)
-            by_scipy.append(binomtest(k, k + m, share, alternative="greater").pvalue)
-            with np.errstate(divide="ignore"):
-                test = compare_rates(
-                    k, time_s, m, rest_s, method="exact-cond", alternative="larger"
-                )
-            by_statsmodels.append(float(test.pvalue))
-        for tails in (by_scipy, by_statsmodels):
-            expected = min(1.0, N_DIRECTIONS * min(tails))
-            assert found.p_response[unit] == pytest.approx(expected, rel=1e-9, abs=1e-300)
+    for unit, (dispersion, known) in enumerate(dispersions):
+        assert found.dispersion[unit] == pytest.approx(dispersion, rel=1e-9, nan_ok=True)
+        m, share = int(n_at_rest[unit]), time_s / (time_s + rest_s)
+        tails = [
+            p_of_more_dispersed_counts(k, m, share, dispersion, known)
+            for k in n_spikes[unit].tolist()
+        ]
+        expected = min(1.0, N_DIRECTIONS * min(tails))
+        assert found.p_response[unit] == pytest.approx(expected, rel=1e-9, abs=1e-300)
+    assert dispersions[4][0] < 1.5 < 3 < dispersions[5][0]
 
 
 # -- permutations ----------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import pytest
 from hand_trials import equal_results, in_trials, joined, trains
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import binom
 
 import hdmea.features.bar_windows
 from hdmea.errors import MissingDataError, ParameterError, StimulusError, UnknownNameError
@@ -248,6 +249,33 @@ def test_a_response_is_more_spikes_than_at_rest():
     assert run(trains(responding(few)), params=loose).reasons["dsi"].tolist() == [""]
     loose["min_spikes"] = 4
     assert run(trains(responding(few)), params=loose).reasons["dsi"].tolist() == ["no_response"]
+
+
+def test_one_burst_in_one_trial_is_no_response_and_the_same_spikes_in_all_are():
+    arrive = trials_of(NARROW).start_s + arrival_s(NARROW)[2] + 0.125
+    burst = arrive[1] + 0.004 * np.arange(12)
+    spread = (arrive[:, None] + 0.004 * np.arange(4)).ravel()
+    values = run(trains(burst, spread, [])).values
+    assert values["n_spikes"][:2, 2].tolist() == [12, 12]
+    assert values["dispersion"] == pytest.approx([12, 0, np.nan], abs=1e-9, nan_ok=True)
+    assert values["p_response"][0] > 0.5
+    assert values["p_response"][1] < 1e-3
+
+
+def test_cells_in_bursts_that_do_not_see_the_bar_do_not_respond():
+    rng = np.random.default_rng(8)
+    stop = float(trials_of(NARROW).stop_s.max())
+
+    def bursting(n):
+        first = rng.uniform(0, stop, rng.poisson(1.5 * stop))
+        return (first[:, None] + 0.004 * np.arange(n)).ravel()
+
+    found = run(trains(*(bursting(n) for n in np.repeat([1, 4], 300))))
+    p, dispersion = found.values["p_response"], found.values["dispersion"]
+    assert np.median(dispersion[:300]) == pytest.approx(1, abs=0.15)
+    assert np.median(dispersion[300:]) == pytest.approx(4, rel=0.15)
+    assert (p[:300] < 0.01).sum() <= binom.ppf(0.995, 300, 0.01)
+    assert (p[300:] < 0.01).sum() <= binom.ppf(0.995, 300, 0.01)
 
 
 def test_where_the_vector_sum_is_zero_no_direction_is_preferred():

@@ -154,9 +154,16 @@ OUTPUTS = (
     Output(
         "p_response",
         "1",
-        "One-sided exact Poisson p of more spikes than at rest, Bonferroni over directions",
+        "One-sided exact p of more spikes than at rest, given the dispersion, Bonferroni over "
+        "directions",
         reasons=(*_NO_WINDOW, *_NO_REST),
         is_p_value=True,
+    ),
+    Output(
+        "dispersion",
+        "1",
+        "Variance of counts against those at rest between trials, relative to Poisson spikes",
+        reasons=(*_NO_WINDOW, *_NO_REST, "too_few_spikes"),
     ),
     *_edge_outputs("on", "bright"),
     *_edge_outputs("off", "dark"),

@@ -17,10 +17,30 @@ Flags = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rest:
-    """Spikes at rest, and the time in which they were counted, one entry per unit."""
+    """Spikes at rest, and the time in which they were counted.
 
-    n_spikes: Int64
-    time_s: Float64
+    Parameters
+    ----------
+    n_in_trials, time_in_trials_s
+        Of each trial, ``(unit, trial)``.
+    after_s
+        When the rest after each passage begins, ``(unit, trial, slot)``; it goes on until the
+        next direction begins. NaN for units without windows.
+    """
+
+    n_in_trials: Int64
+    time_in_trials_s: Float64
+    after_s: Float64
+
+    @property
+    def n_spikes(self) -> Int64:
+        """Spikes of all trials, one entry per unit."""
+        return np.asarray(self.n_in_trials.sum(axis=1))
+
+    @property
+    def time_s(self) -> Float64:
+        """Time of all trials, one entry per unit."""
+        return np.asarray(self.time_in_trials_s.sum(axis=1))
 
     @property
     def none(self) -> Flags:
@@ -62,13 +82,15 @@ def at_rest(
     """
     first = shown.onset_s.min(axis=1)
     start = np.maximum(shown.start_s, first - spontaneous_s)
-    n_spikes = spikes.count_in_windows(start, first).sum(axis=1).astype(np.int64)
-    time_s = np.full(spikes.n_units, float((first - start).sum()))
+    n_spikes = spikes.count_in_windows(start, first)
+    time_s = np.tile(first - start, (spikes.n_units, 1))
+    after_s = np.full((spikes.n_units, *shown.onset_s.shape), np.nan)
     for unit in np.flatnonzero(windows.known).tolist():
         train = spikes.of(unit)
         begins = windows.start_s[unit] + windows.length_s[unit] + rest_after_s
         begins = np.minimum(begins, shown.until_s)
         found = np.searchsorted(train, shown.until_s) - np.searchsorted(train, begins)
-        n_spikes[unit] += found.sum()
-        time_s[unit] += (shown.until_s - begins).sum()
-    return Rest(n_spikes, time_s)
+        n_spikes[unit] += found.sum(axis=1)
+        time_s[unit] += (shown.until_s - begins).sum(axis=1)
+        after_s[unit] = begins
+    return Rest(n_spikes, time_s, after_s)

@@ -8,8 +8,10 @@ from dataclasses import dataclass, fields
 import numpy as np
 import numpy.typing as npt
 
+from hdmea.features.bar_dispersion import bar_dispersion
 from hdmea.features.bar_rest import Rest
 from hdmea.features.bar_windows import ShownBars, Windows
+from hdmea.kernels.dispersion import Dispersion
 from hdmea.kernels.poisson import greater_p
 from hdmea.kernels.spikes import SpikeTrains
 from hdmea.kernels.tuning import (
@@ -44,6 +46,9 @@ class BarResponses:
         Spikes of each direction, in all trials and per presentation, ``(unit, direction)``.
     p_response
         Of more spikes than at rest, in the direction in which that is least likely.
+    dispersion
+        How much counts vary between trials, relative to Poisson spikes; NaN where that is unknown,
+        and spikes are taken for Poisson.
     responds
         Units that have a response, and indices.
     tuned, raw
@@ -52,6 +57,8 @@ class BarResponses:
         Tuning against permuted directions; of units with spikes.
     no_response_test
         Why `p_response` is undefined: for each reason the units, the first that holds counts.
+    no_dispersion
+        The same of the dispersion.
     no_test, no_index
         The same of p and of indices, for each of the two harmonics.
     """
@@ -59,11 +66,13 @@ class BarResponses:
     n_spikes: Int64
     mean_count: Float64
     p_response: Float64
+    dispersion: Float64
     responds: Flags
     tuned: Tuning
     raw: Tuning
     test: PermutationTest
     no_response_test: Why
+    no_dispersion: Why
     no_test: Mapping[int, Why]
     no_index: Mapping[int, Why]
 
@@ -108,10 +117,14 @@ class BarTrials:
         n_spikes = counts.sum(axis=1) @ of_direction.astype(np.int64)
         mean = np.where(windows.known[:, None], n_spikes / self._n_shown, np.nan)
 
-        p = self._p_of_directions(n_spikes, windows)
+        dispersion = bar_dispersion(self._spikes, shown, windows, counts, self._rest)
+        p = self._p_of_directions(n_spikes, windows, dispersion)
         responds = ((p < alpha) & (n_spikes >= min_spikes)).any(axis=1)
         silent = np.asarray(~counts.any(axis=(1, 2)))
         no_response_test = {**windows.missing, "no_spontaneous_time": self._rest.none}
+        single = np.full(len(counts), len(shown.start_s) < 2)
+        unknown = np.isnan(dispersion.value)
+        no_dispersion = {**no_response_test, "too_few_trials": single, "too_few_spikes": unknown}
         no_test, no_index = {}, {}
         for harmonic in (DIRECTION, ORIENTATION):
             balanced = is_balanced(shown.directions_deg, harmonic)
@@ -131,11 +144,13 @@ class BarTrials:
             n_spikes=n_spikes,
             mean_count=mean,
             p_response=p.min(axis=1),
+            dispersion=dispersion.value,
             responds=responds,
             tuned=tuned,
             raw=raw,
             test=self._test(counts, windows, tested),
             no_response_test=no_response_test,
+            no_dispersion=no_dispersion,
             no_test=no_test,
             no_index=no_index,
         )
@@ -163,12 +178,17 @@ class BarTrials:
 
         return TuningCurve(*(of_all(getattr(fitted, f.name)) for f in fields(fitted)))
 
-    def _p_of_directions(self, n_spikes: Int64, windows: Windows) -> Float64:
+    def _p_of_directions(
+        self, n_spikes: Int64, windows: Windows, dispersion: Dispersion
+    ) -> Float64:
         """p of each direction, times their number; NaN without windows or rest."""
         time_s = self._n_shown * windows.length_s[:, None]
         share = time_s / (time_s + self._rest.time_s[:, None])
         n_at_rest = self._rest.n_spikes[:, None]
-        p = self._shown.directions_deg.size * greater_p(n_spikes, n_at_rest, share)
+        of_unit = Dispersion(
+            dispersion.value[:, None], np.asarray(dispersion.degrees_of_freedom)[:, None]
+        )
+        p = self._shown.directions_deg.size * greater_p(n_spikes, n_at_rest, share, of_unit)
         undefined = ~windows.known | self._rest.none
         return np.where(undefined[:, None], np.nan, np.minimum(1, p))
 

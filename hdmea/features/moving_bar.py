@@ -70,8 +70,9 @@ def moving_bar(inputs: FeatureInputs, params: MovingBarParams) -> FeatureResult:
     ``dsi = |sum v e^(i theta)| / sum v`` and ``osi = |sum v e^(2 i theta)| / sum v`` [1]_.
 
     A unit *responds* if in one direction, at least, there are more spikes than at rest, by an
-    exact test of Poisson counts (``p < alpha``, Bonferroni over directions), and `min_spikes` of
-    them. p of the indices are by permutation of the directions within each trial.
+    exact test that takes into account how much counts vary between trials (``p < alpha``,
+    Bonferroni over directions), and `min_spikes` of them. p of the indices are by permutation of
+    the directions within each trial.
 
     `dsi_fit` is the index of a tuning curve that is fitted to the spikes together with the rate at
     rest and the course of the response (`hdmea.kernels.tuning_curve`): it orders units by their
@@ -165,6 +166,7 @@ def _add_indices(result: FeatureResult, found: BarResponses) -> None:
     _add(result, "dsi_raw", found.raw.dsi, no_index[DIRECTION])
     _add(result, "dsi_ref", tuned.over_max, no_index[DIRECTION])
     _add(result, "p_response", found.p_response, found.no_response_test)
+    _add(result, "dispersion", found.dispersion, found.no_dispersion)
 
 
 def _add_fit(result: FeatureResult, found: BarResponses, fitted: TuningCurve) -> None:
