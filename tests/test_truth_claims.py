@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from truth import operating_point as point
+from truth.bars import chance as draw_chance
+from truth.bars import other_lobes
 from truth.claim import Claim, Sample
 from truth.claims import CLAIMS, chance, direction, fields, polarity, time_course
-from truth.estimates import chance as draw_chance
 from truth.estimates import recorded
 from truth.population import make_population
 
@@ -17,8 +18,8 @@ WIDER = {
     "time_course": [(0.9, 1), (-0.07, 0.1)],
     "centre": [(0, 0.2), (0, 2), (0.9, 1)],
     "size": [(0, 0.1), (-0.06, 0.06), (0, 0.2)],
-    "direction": [(0, 12), (0.3, 1)],
-    "permutation": [(0, 0.13), (0, 0.06), (0, 0.13), (0, 0.06)],
+    "direction": [(0, 12), (0.5, 1), *[(0.2, 1)] * 3, *[(0.2, 1)] * 4],
+    "permutation": [(0, 0.13), (0, 0.06)] * 4 + [(0, 0.2)] * 6,
 }
 """Bounds for so few cells, 3 minutes of noise and 3 trials, in the order of the measures: wide
 enough for chance, and for what the page says does not hold."""
@@ -27,7 +28,13 @@ HERE = [claim for claim in CLAIMS if claim.name in WIDER]
 
 @pytest.fixture(scope="module")
 def small() -> dict[str, Sample]:
-    return {"short": recorded("short", N_CELLS, SEED), "chance": draw_chance(100, 60, SEED)}
+    return {
+        "short": recorded("short", N_CELLS, SEED),
+        "other_lobes": other_lobes(24, SEED),
+        "chance": draw_chance(100, 60, SEED),
+        "chance_still": draw_chance(80, 0, SEED, drifts=False),
+        "chance_alternating": draw_chance(80, 0, SEED, alternating=True),
+    }
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +57,16 @@ def perfect(cells: dict[str, np.ndarray]) -> dict[str, Sample]:
         "likelihood_outcome": np.full(sign.size, "converged"),
         **{n: cells[n] for n in ("sigma_major_px", "sigma_minor_px", "surround_weight", "dsi")},
         **{n: cells[n] for n in ("time_to_peak_ms", "biphasic_index")},
+        **dict.fromkeys(("dsi_fit", "dsi_best"), cells["dsi"]),
+        "mean_count": np.ones((24, 8)),
+        "window_s": np.ones(24),
     }
-    return {name: Sample(cells, found) for name in point.NOISE_S} | {"chance": by_chance()}
+    lobes = {**cells, "flat": np.arange(24) % 2 == 0}
+    return {
+        **{name: Sample(cells, found) for name in point.NOISE_S},
+        **{name: by_chance() for name in ("chance", *chance.OTHERS)},
+        "other_lobes": Sample(lobes, found),
+    }
 
 
 def by_chance() -> Sample:
@@ -59,7 +74,9 @@ def by_chance() -> Sample:
     n = 1000
     p = np.tile((np.arange(n) + 0.5) / n, 2)
     spikes = np.repeat([0.3, 9.0], n)
-    return Sample({"sharpness": np.zeros(2 * n)}, {"p_dsi": p, "spikes_per_bar": spikes})
+    source = np.where(np.arange(2 * n) % 2, "field", "psth")
+    found = {"p_dsi": p, "spikes_per_bar": spikes, "window_source": source}
+    return Sample({"sharpness": np.zeros(2 * n)}, found)
 
 
 def fails(claim: Claim, samples_: dict[str, Sample]) -> set[str]:
@@ -95,8 +112,8 @@ def test_perfect_estimates_fulfil_every_claim(claim: Claim, perfect: dict[str, S
         (time_course.CLAIM, "biphasic_index", lambda x: x + 0.06),
         (direction.CLAIM, "preferred_direction_deg", lambda x: (x + 6) % 360),
         (direction.CLAIM, "preferred_direction_deg", lambda x: -x % 360),
-        (direction.CLAIM, "dsi", lambda x: np.cos(9 * x)),
-        (direction.CLAIM, "dsi", lambda x: np.full(x.size, np.nan)),
+        (direction.CLAIM, "dsi_fit", lambda x: np.cos(9 * x)),
+        (direction.CLAIM, "dsi_fit", lambda x: np.full(x.size, np.nan)),
     ],
 )
 def test_wrong_estimates_are_denied(claim, column, wrong, perfect: dict[str, Sample]) -> None:
@@ -105,7 +122,7 @@ def test_wrong_estimates_are_denied(claim, column, wrong, perfect: dict[str, Sam
         for name, sample in perfect.items()
         if name in point.NOISE_S
     }
-    assert len(fails(claim, spoilt)) >= 2
+    assert len(fails(claim, perfect | spoilt)) >= 2
 
 
 @pytest.mark.parametrize(
@@ -122,7 +139,11 @@ def test_p_of_another_spread_are_denied(p_of, n_denied: int) -> None:
     right = by_chance()
     many = right.found["spikes_per_bar"] > 1
     wrong = right.with_found(p_dsi=p_of(right.found["p_dsi"], many))
-    assert len(fails(chance.CLAIM, {"chance": wrong})) == n_denied
+    others = dict.fromkeys(chance.OTHERS, right)
+    assert len(fails(chance.CLAIM, {"chance": wrong, **others})) == n_denied
+    for name in chance.OTHERS:
+        denied = fails(chance.CLAIM, {"chance": right, **others, name: wrong})
+        assert len(denied) == (n_denied if n_denied < 4 else 2)
 
 
 def test_a_turn_through_zero_is_small(perfect: dict[str, Sample]) -> None:

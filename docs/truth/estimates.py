@@ -11,11 +11,11 @@ from hdmea.features.inputs import FeatureInputs
 from hdmea.features.moving_bar import MovingBarParams, moving_bar
 from hdmea.features.on_off import OnOffParams, on_off
 from truth import operating_point as point
+from truth.best_direction import best_dsi
 from truth.claim import Sample
 from truth.maximum_likelihood import most_likely
 from truth.population import make_population, record
 from truth.recordings import Show
-from truth.retina import draw_cells
 
 _WANTED = {
     "on_off": ("class", "on_off_index", "p_on", "p_off"),
@@ -25,7 +25,8 @@ _WANTED = {
         "likelihood_outcome", "surround_weight",
     ),
     "moving_bar": (
-        "dsi", "p_dsi", "p_response", "preferred_direction_deg", "window_source", "mean_count",
+        "dsi", "dsi_fit", "p_dsi", "p_response", "preferred_direction_deg",
+        "preferred_direction_fit_deg", "window_source", "mean_count", "window_s",
     ),
 }  # fmt: skip
 
@@ -37,32 +38,6 @@ def recorded(name: str, n_cells: int, seed: int) -> Sample:
     return Sample(cells, _found(cells, show, seed))
 
 
-def chance(n_null: int, n_sparse: int, seed: int) -> Sample:
-    """Cells without selectivity, and sparse ones, for the claim about chance; 3 trials."""
-    rng = np.random.default_rng([seed, 21])
-    n = n_null + n_sparse
-    kinds = rng.choice([k for k in point.MIXTURE if k != "selective"], n)
-    cells = draw_cells(rng, kinds)
-    for axis in ("major", "minor"):  # a long field would prefer an orientation
-        cells[f"sigma_{axis}_px"] = cells["sigma_px"]
-    sparse = np.arange(n) >= n_null
-    thinner = rng.uniform(0.01, 0.1, n)
-    for name in ("rest_hz", "gain_hz"):
-        cells[name] = np.where(sparse, cells[name] * thinner, cells[name])
-    show = Show.of(4, point.TRIALS["short"], seed)
-    inputs = show.inputs(record(cells, show, seed + 5000))
-    has_field = rng.random(n) < 0.5
-    fields = {
-        name: np.where(has_field, cells[name], np.nan)
-        for name in (
-            "centre_x_px", "centre_y_px", "sigma_major_px", "sigma_minor_px", "angle_deg",
-        )
-    } | {"movie": np.full(n, show.noise.name)}  # fmt: skip
-    bars = moving_bar(replace(inputs, features={"dense_noise": fields}), MovingBarParams()).values
-    found = {name: bars[name] for name in ("p_dsi", "dsi", "window_source")}
-    return Sample(cells, found | {"spikes_per_bar": bars["mean_count"].mean(axis=1)})
-
-
 def _found(cells: dict[str, np.ndarray], show: Show, seed: int) -> dict[str, np.ndarray]:
     # Recordings of the same cells with other noise have other spikes.
     trains = record(cells, show, seed + 1000 * show.step.trials.repeat)
@@ -71,7 +46,8 @@ def _found(cells: dict[str, np.ndarray], show: Show, seed: int) -> dict[str, np.
     sta = inputs.stas[show.noise.name]
     counts = sta.presentations.counts(trains, inputs.frame_times_s, show.noise.length_frames)[0]
     seen = found["polarity"] != ""
-    return found | most_likely(cells, show, counts, seen)
+    best = {"dsi_best": best_dsi(cells, show, trains)}
+    return found | most_likely(cells, show, counts, seen) | best
 
 
 def features(inputs: FeatureInputs) -> dict[str, np.ndarray]:

@@ -144,5 +144,5 @@ DRAWN = {
     "biphasic_index": ("trough over peak of the response to a flash", ".1f"),
 }
 """Columns whose spread the page tells: in which words, and how they are written."""
-NOT_YET: tuple[str, ...] = ("q values in a population with few selective cells (10 among 800)",)
+NOT_YET: tuple[str, ...] = ()
 """Claims that are still to be judged."""

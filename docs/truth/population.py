@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from hdmea.kernels.spikes import SpikeTrains
@@ -26,11 +28,23 @@ def make_population(n_cells: int, seed: int) -> dict[str, np.ndarray]:
     """
     rng = np.random.default_rng([seed, 11])
     kinds = rng.permutation(_kinds(n_cells))
-    test = Show.of(60, 1, seed)
-    cells = _known(retina.draw_cells(rng, kinds), test)
+    return drawn_at_operating_point(rng, kinds, Show.of(60, 1, seed))
+
+
+def drawn_at_operating_point(
+    rng: np.random.Generator, kinds: np.ndarray, test: Show, *, sharpness: np.ndarray | None = None
+) -> dict[str, np.ndarray]:
+    """Cells of these kinds, or with this sharpness of tuning, each drawn until it is there."""
+
+    def draw(rows: np.ndarray) -> dict[str, np.ndarray]:
+        cells = retina.draw_cells(rng, kinds[rows])
+        if sharpness is not None:
+            cells["sharpness"] = sharpness[rows]
+        return _known(cells, test)
+
+    cells = draw(np.arange(kinds.size))
     while (wrong := np.flatnonzero(~at_operating_point(cells))).size:
-        again = _known(retina.draw_cells(rng, kinds[wrong]), test)
-        for name, values in again.items():
+        for name, values in draw(wrong).items():
             cells[name][wrong] = values
     return cells
 
@@ -43,9 +57,15 @@ def at_operating_point(cells: Columns) -> np.ndarray:
 
 
 def record(
-    cells: Columns, show: Show, seed: int, rows: np.ndarray | None = None
-) -> SpikeTrains:  # fmt: skip
-    """Spikes of all cells in a recording.
+    cells: Columns,
+    show: Show,
+    seed: int,
+    rows: np.ndarray | None = None,
+    *,
+    drifts: bool = True,
+    rates: Callable[[Columns, np.ndarray, np.ndarray], np.ndarray] = retina.rates,
+) -> SpikeTrains:
+    """Spikes of all cells in a recording; without drift, or of other rates, if that is asked.
 
     With `rows` a train for each entry, of the cell in that row; some cells may have several, which
     see the same and differ in their chance and drift.
@@ -55,10 +75,11 @@ def record(
     streams = np.random.default_rng([seed, 12]).spawn(rows.size)
     for start in range(0, len(cells["sigma_px"]), BLOCK):
         some = rows_of(cells, slice(start, start + BLOCK))
-        rates = retina.rates(some, retina.drives(some, show.light(some)), show.direction_deg)
+        courses = rates(some, retina.drives(some, show.light(some)), show.direction_deg)
         for train in np.flatnonzero((rows >= start) & (rows < start + BLOCK)):
             row, rng = rows[train] - start, streams[train]
-            course = rates[row] * retina.drift(rng, rates.shape[1])
+            drift = retina.drift(rng, courses.shape[1])
+            course = courses[row] * drift if drifts else courses[row]
             order = int(some["gamma_order"][row])
             trains[train] = retina.spikes(rng, course, order, point.REFRACTORY_S)
     return SpikeTrains(np.concatenate(trains), np.cumsum([train.size for train in trains]))

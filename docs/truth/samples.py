@@ -7,8 +7,9 @@ from functools import partial
 from typing import Final
 
 from truth import operating_point as point
+from truth.bars import chance, few_selective, other_lobes
 from truth.claim import Sample
-from truth.estimates import chance, recorded
+from truth.estimates import recorded
 from truth.light_steps import light_steps
 from truth.null_pixels import N_MOVIES, elsewhere
 from truth.real_cells import real_cells
@@ -25,6 +26,11 @@ SAMPLES: Mapping[str, Callable[[int], Sample]] = {
     "elsewhere_long": partial(elsewhere, "long", point.N_CELLS, N_MOVIES),
     "elsewhere_short": partial(elsewhere, "short", point.N_CELLS, N_MOVIES),
     "repeated": partial(repeated, point.N_CELLS),
+    "chance_still": partial(chance, point.N_CHANCE[0], 0, drifts=False),
+    "chance_alternating": partial(chance, point.N_CHANCE[0], 0, alternating=True),
+    "few_long": partial(few_selective, "long", point.N_CHANCE[0], 10),
+    "few_short": partial(few_selective, "short", point.N_CHANCE[0], 10),
+    "other_lobes": partial(other_lobes, 100),
     "light_steps": partial(light_steps, 500, 400),
 }
 

@@ -3,6 +3,7 @@
 from truth.claims import (
     chance,
     direction,
+    few_selective,
     fields,
     frequency,
     inclusion,
@@ -22,6 +23,7 @@ CLAIMS = (
     time_course.CLAIM,
     direction.CLAIM,
     chance.CLAIM,
+    few_selective.CLAIM,
     null_pixels.CLAIM,
     frequency.CLAIM,
     quality_index.CLAIM,
