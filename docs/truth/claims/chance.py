@@ -81,7 +81,7 @@ CLAIM = Claim(
         "by its opposite. Where directions follow in the order of their angles, neighbours in time "
         "are neighbours in angle, and excitability that drifts looks like a preferred direction: "
         "no permutation of directions within trials can tell them apart, and 3 trials are too few "
-        "to learn from one cell how much it drifts. The bound stays for these cells. What an "
+        "to learn from one cell how much it drifts. The bound stays for these cells. Without drift it is missed by little at 0.05, and it is not known why. What an "
         "experimenter can do is to show directions in another order. Windows of cells without a "
         "field stay where they are in the permutations: placed anew in each, they miss each "
         "other's responses, since the bar comes at another time in each direction; p is then too "

@@ -68,8 +68,8 @@ CLAIM = Claim(
     remark=(
         "Cells at the operating point with their true fields. The 10 are as sharply tuned as its "
         "sharpest cells (k = 3, true DSI 0.8; the opposite direction has 0.2 % of the response), "
-        "with at least 10 spikes above rest in the best direction. With 5 trials all are found. "
-        "With 3 not all: to have q < 0.05 10 of 800 need p of 0.0006. A p by permutation "
+        "with at least 10 spikes above rest in the best direction. Not all are found, with "
+        "5 trials or with 3, and with 5 trials more than 5 % are false: the claim does not hold. To have q < 0.05 10 of 800 need p of 0.0006. A p by permutation "
         "asks how often permuted trials agree as well. The more a cell answers to one "
         "direction alone, the easier three trials agree by chance: of a cell that fires in one "
         "direction and is silent in all others, one permutation in 64 puts its three responses "
