@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -115,37 +116,50 @@ def test_p_is_that_of_all_permutations():
     )
 
 
-def test_labels_change_places_within_a_trial_only():
-    # All difference is between trials: within one every order gives the same table.
+def test_labels_change_places_among_all_presentations():
+    shuffled = permuted_labels([0, 0, 1, 2], 5, 20, seed=3)
+    assert shuffled.shape == (20, 5, 4)
+    assert (np.sort(shuffled.reshape(20, -1), axis=1) == [0] * 10 + [1] * 5 + [2] * 5).all()
+    assert not (np.sort(shuffled, axis=2) == [0, 0, 1, 2]).all()
+
+
+def test_a_rate_that_differs_between_trials_makes_p_larger_not_smaller():
+    # All difference is between trials, and the observed table is flat.
     counts = np.array([[[1] * 8, [9] * 8, [4] * 8]])
     test = permutation_test(counts, range(8), EIGHT, [0], permuted_labels(range(8), 3, 500, 0))
     assert test.p_dsi.tolist() == [1]
-    assert test.dsi_null == pytest.approx([0], abs=1e-12)
-    shuffled = permuted_labels([0, 0, 1, 2], 5, 20, seed=3)
-    assert (np.sort(shuffled, axis=2) == [0, 0, 1, 2]).all()
+    assert test.dsi_null > 0.1
+    gains = np.array([2.0, 1.0, 0.5])[:, None]
+    counts = np.random.default_rng(8).poisson(6 * gains, (2000, 3, 8))
+    labels = permuted_labels(range(8), 3, 999, 1)
+    p = permutation_test(counts, range(8), EIGHT, np.zeros(2000), labels).p_dsi
+    assert (p <= 0.05).mean() < 0.05
+
+
+def test_one_direction_alone_has_the_p_of_its_places_among_all():
+    # Three of 24 presentations have a response: all places are equally likely, and 8 of them are
+    # one direction's.
+    counts = np.zeros((1, 3, 8), dtype=int)
+    counts[0, :, 2] = 10
+    labels = permuted_labels(range(8), 3, 20_000, 0)
+    p = permutation_test(counts, range(8), EIGHT, [0.0], labels).p_dsi[0]
+    assert p == pytest.approx(8 / math.comb(24, 3), rel=0.35)
 
 
 def test_a_direction_that_is_shown_twice_in_a_trial_counts_by_its_mean():
-    labels = [0, 0, 1, 2, 3]
-    counts = np.array([[[6, 2, 1, 0, 1]] * 2])
-    shuffled = permuted_labels(labels, 2, 2000, seed=0)
-    test = permutation_test(counts, labels, [0, 90, 180, 270], [0], shuffled)
+    labels, seen = [0, 0, 1, 2, 3], [6, 2, 1, 0, 1]
+    shuffled = permuted_labels(labels, 1, 2000, seed=0)
+    test = permutation_test(np.array([[seen]]), labels, [0, 90, 180, 270], [0], shuffled)
 
     def index(order):
-        table = [np.mean([c for c, k in zip([6, 2, 1, 0, 1], order, strict=True) if k == d])
+        table = [np.mean([c for c, k in zip(seen, order, strict=True) if k == d])
                  for d in range(4)]  # fmt: skip
         return np.hypot(table[0] - table[2], table[1] - table[3]) / sum(table)
 
-    # the same order in both trials is one of all pairs; the mean over pairs by brute force
-    orders = sorted(set(itertools.permutations(labels)))
     assert index(tuple(labels)) == pytest.approx(4 / 6)
-    tables = np.array([[[np.sum([c for c, k in zip([6, 2, 1, 0, 1], o, strict=True) if k == d])
-                         for d in range(4)]] for o in orders])  # fmt: skip
-    pairs = (tables + tables.transpose(1, 0, 2)) / (2 * np.array([2, 1, 1, 1]))
-    x, y = pairs[..., 0] - pairs[..., 2], pairs[..., 1] - pairs[..., 3]
-    null = np.hypot(x, y) / pairs.sum(axis=2)
+    null = np.array([index(order) for order in itertools.permutations(labels)])
     assert test.dsi_null == pytest.approx([null.mean()], abs=0.02)
-    assert test.p_dsi[0] == pytest.approx((null >= 4 / 6 - 1e-9).mean(), abs=0.02)
+    assert test.p_dsi == pytest.approx([np.mean(null >= 4 / 6 - 1e-9)], abs=0.05)
 
 
 def test_an_untuned_cell_of_one_spike_a_trial_seems_tuned_by_0_17():

@@ -55,17 +55,19 @@ def few_selective(
 ) -> Sample:
     """Cells at the operating point without selectivity, and few with all that there can be.
 
-    Of these the first are as sharply tuned as cells of the operating point are at most, the others,
-    marked ``one_direction``, answer to one of the shown directions alone. Each kind has q values
-    with the cells that are not selective, ``q_dsi``; these have two, `q_dsi` with the first and
-    ``q_dsi_one`` with the second kind.
+    Of these the first are as sharply tuned as cells of the operating point are at most, and answer
+    briskly, the others, marked ``one_direction``, answer to one of the shown directions alone. Each
+    kind has q values with the cells that are not selective, ``q_dsi``; these have two, `q_dsi` with
+    the first and ``q_dsi_one`` with the second kind.
     """
     rng = np.random.default_rng([seed, 31])
     null = rng.choice([kind for kind in point.MIXTURE if kind != "selective"], n_null)
     kinds = np.r_[null, np.full(2 * n_selective, "selective")]
     sharpest = np.where(kinds == "selective", point.SHARPNESS[1], 0.0)
     one = np.arange(kinds.size) >= n_null + n_selective
-    cells = drawn_at_operating_point(rng, kinds, Show.of(60, 1, seed), sharpness=sharpest)
+    cells = drawn_at_operating_point(
+        rng, kinds, Show.of(60, 1, seed), sharpness=sharpest, brisk=kinds == "selective"
+    )
     shown = 45.0 * rng.integers(0, 8, kinds.size)
     cells["sharpness"] = np.where(one, ONE_DIRECTION, sharpest)
     cells["preferred_direction_deg"] = np.where(one, shown, cells["preferred_direction_deg"])

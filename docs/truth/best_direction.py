@@ -39,12 +39,18 @@ def best_dsi(cells: Columns, show: Show, trains: SpikeTrains) -> np.ndarray:
         counts = np.diff(found, axis=1).reshape(-1, theta.size, _FRAMES)
         n_trials, n = len(counts), counts.sum(axis=0)
 
-        def unlikely(k: np.ndarray, n=n, tuned=tuned, untuned=untuned, n_trials=n_trials) -> float:
-            curve = np.exp(np.clip(k[0] + k[1] * x + k[2] * y, -30, 8))
-            mean = n_trials * (untuned + curve[:, None] * tuned)
-            return float((mean - n * np.log(mean)).sum())
+        def unlikely(
+            k: np.ndarray, n=n, tuned=tuned, untuned=untuned, n_trials=n_trials
+        ) -> tuple[float, np.ndarray]:
+            response = np.exp(k[0] + k[1] * x + k[2] * y)[:, None] * tuned
+            rate = untuned + response
+            slope = (response * (n_trials - n / rate)).sum(axis=1)
+            value = (n_trials * rate - n * np.log(rate)).sum()
+            return float(value), np.array([slope.sum(), slope @ x, slope @ y])
 
-        best = minimize(unlikely, np.zeros(3), method="L-BFGS-B", bounds=[(-20, 5)] * 3)
+        best = minimize(
+            unlikely, np.zeros(3), jac=True, method="L-BFGS-B", bounds=[(-20, 8)] + [(-9, 9)] * 2
+        )
         curve = np.exp(best.x[1] * x + best.x[2] * y)
         dsi[row] = np.hypot((curve * x).sum(), (curve * y).sum()) / curve.sum()
     return dsi

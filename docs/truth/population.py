@@ -21,7 +21,8 @@ def make_population(n_cells: int, seed: int) -> dict[str, np.ndarray]:
     """Draw cells, each anew until it lies at the operating point; the same for the same seed.
 
     Beside the properties of `retina.draw_cells`: ``noise_hz``, mean rate in the noise;
-    ``bar_spikes``, spikes above rest in the best direction; ``true_index``, `on_off_index` of the
+    ``bar_spikes``, spikes above rest in the best direction; ``bar_burst``, the most of them within
+    half a second; ``true_index``, `on_off_index` of the
     rates; ``step_d_prime``, the larger change of both edges over its standard deviation, of one
     trial of Poisson spikes; ``dsi`` of the responses; ``time_to_peak_ms`` and ``biphasic_index`` of
     the drive after a flash.
@@ -32,9 +33,19 @@ def make_population(n_cells: int, seed: int) -> dict[str, np.ndarray]:
 
 
 def drawn_at_operating_point(
-    rng: np.random.Generator, kinds: np.ndarray, test: Show, *, sharpness: np.ndarray | None = None
+    rng: np.random.Generator,
+    kinds: np.ndarray,
+    test: Show,
+    *,
+    sharpness: np.ndarray | None = None,
+    brisk: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
-    """Cells of these kinds, or with this sharpness of tuning, each drawn until it is there."""
+    """Cells of these kinds, or with this sharpness of tuning, each drawn until it is there.
+
+    Those that are to be `brisk` have the spikes that the operating point asks for in the best
+    direction of the bar within half a second of it.
+    """
+    at_once = np.zeros(kinds.size, dtype=bool) if brisk is None else brisk
 
     def draw(rows: np.ndarray) -> dict[str, np.ndarray]:
         cells = retina.draw_cells(rng, kinds[rows])
@@ -43,7 +54,11 @@ def drawn_at_operating_point(
         return _known(cells, test)
 
     cells = draw(np.arange(kinds.size))
-    while (wrong := np.flatnonzero(~at_operating_point(cells))).size:
+    while (
+        wrong := np.flatnonzero(
+            ~at_operating_point(cells) | (at_once & (cells["bar_burst"] < point.MIN_BAR_SPIKES))
+        )
+    ).size:
         for name, values in draw(wrong).items():
             cells[name][wrong] = values
     return cells
@@ -102,10 +117,12 @@ def _expected(cells: Columns, show: Show) -> dict[str, np.ndarray]:
     rates = retina.rates(cells, retina.drives(cells, show.light(cells)), show.direction_deg)
     noise = slice(show.starts["noise"], show.starts["noise"] + show.noise.length_frames)
     above = np.maximum(rates - cells["rest_hz"][:, None], 0) * point.FRAME_S
-    by_direction = np.stack([
-        above[:, onset : onset + show.direction_frames].sum(axis=1)
-        for onset, _ in show.bar_onsets(1)
+    passages = np.stack([
+        above[:, onset : onset + show.direction_frames] for onset, _ in show.bar_onsets(1)
     ])  # fmt: skip
+    by_direction = passages.sum(axis=2)
+    so_far = np.cumsum(passages, axis=2)
+    burst = (so_far[:, :, _RESPONSE_FRAMES:] - so_far[:, :, :-_RESPONSE_FRAMES]).max(axis=(0, 2))
     change, d_prime = {}, {}
     for name in ("light_on", "light_off"):
         at = show.edges(name)[0]
@@ -125,6 +142,7 @@ def _expected(cells: Columns, show: Show) -> dict[str, np.ndarray]:
         **cells,
         "noise_hz": rates[:, noise].mean(axis=1),
         "bar_spikes": by_direction.max(axis=0),
+        "bar_burst": burst,
         "true_index": index,
         "step_d_prime": np.maximum(d_prime["light_on"], d_prime["light_off"]),
         "dsi": np.abs((tuning * np.exp(1j * directions)).sum(axis=0)) / tuning.sum(axis=0),

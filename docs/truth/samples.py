@@ -30,6 +30,8 @@ SAMPLES: Mapping[str, Callable[[int], Sample]] = {
     "chance_alternating": partial(chance, point.N_CHANCE[0], 0, alternating=True),
     "few_long": partial(few_selective, "long", point.N_CHANCE[0], 10),
     "few_short": partial(few_selective, "short", point.N_CHANCE[0], 10),
+    "few_long_still": partial(few_selective, "long", point.N_CHANCE[0], 10, drifts=False),
+    "few_short_still": partial(few_selective, "short", point.N_CHANCE[0], 10, drifts=False),
     "other_lobes": partial(other_lobes, 100),
     "light_steps": partial(light_steps, 500, 400),
 }

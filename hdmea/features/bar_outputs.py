@@ -63,14 +63,14 @@ OUTPUTS = (
     Output(
         "p_dsi",
         "1",
-        "p of dsi by permutation of the directions within trials",
+        "p of dsi by permutation of the directions",
         reasons=(*_NO_WINDOW, *_NO_TEST),
         is_p_value=True,
     ),
     Output(
         "p_osi",
         "1",
-        "p of osi by permutation of the directions within trials",
+        "p of osi by permutation of the directions",
         reasons=(*_NO_WINDOW, *_NO_TEST),
         is_p_value=True,
     ),

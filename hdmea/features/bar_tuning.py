@@ -89,7 +89,7 @@ class BarTrials:
     rest
         Spikes at rest.
     n_permutations, seed
-        Permutations of the directions within each trial, the same for all units and windows.
+        Permutations of the directions, the same for all units and windows.
     """
 
     def __init__(

@@ -72,7 +72,7 @@ def moving_bar(inputs: FeatureInputs, params: MovingBarParams) -> FeatureResult:
     A unit *responds* if in one direction, at least, there are more spikes than at rest, by an
     exact test that takes into account how much counts vary between trials (``p < alpha``,
     Bonferroni over directions), and `min_spikes` of them. p of the indices are by permutation of
-    the directions within each trial.
+    the directions among all presentations.
 
     `dsi_fit` is the index of a tuning curve that is fitted to the spikes together with the rate at
     rest and the course of the response (`hdmea.kernels.tuning_curve`): it orders units by their

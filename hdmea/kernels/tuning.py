@@ -153,16 +153,20 @@ def _apart(one: npt.ArrayLike, other: npt.ArrayLike) -> Float64:
 def permuted_labels(
     labels: npt.ArrayLike, n_trials: int, n_permutations: int, seed: int
 ) -> npt.NDArray[np.int16]:
-    """Labels of one trial, put in random order in every trial, ``(permutation, trial, label)``.
+    """Labels of all trials, put in random order, ``(permutation, trial, label)``.
+
+    Every label is there as often as it was shown, but not in every trial.
 
     Examples
     --------
-    >>> permuted_labels([0, 1, 2], n_trials=2, n_permutations=4, seed=0).shape
-    (4, 2, 3)
+    >>> labels = permuted_labels([0, 1, 2], n_trials=2, n_permutations=4, seed=0)
+    >>> labels.shape, np.bincount(labels[0].ravel())
+    ((4, 2, 3), array([2, 2, 2]))
     """
-    one = np.asarray(labels, dtype=np.int16)
+    shown = np.tile(np.asarray(labels, dtype=np.int16), n_trials)
     rng = np.random.default_rng(seed)
-    return rng.permuted(np.broadcast_to(one, (n_permutations, n_trials, one.size)), axis=2)
+    drawn = rng.permuted(np.broadcast_to(shown, (n_permutations, shown.size)), axis=1)
+    return drawn.reshape(n_permutations, n_trials, -1)
 
 
 def permutation_test(
@@ -174,7 +178,10 @@ def permutation_test(
 ) -> PermutationTest:
     """How often tuning as strong as observed comes of labels that say nothing.
 
-    Labels are permuted within each trial, so that a drift of the rate over trials is no tuning.
+    Labels change places among all presentations. Each direction was shown in each trial, so that a
+    rate that differs between trials is no tuning; it makes permuted tables vary more, and p larger.
+    (Within trials a permutation has too few places to put responses: of three that all lie in one
+    of 8 directions, one in 64 puts them together again.)
     Of every permuted table the mean counts are taken anew, the spontaneous count subtracted, the
     rest clipped at 0, and the indices computed; where nothing is left they count as 0. All units
     are tested with the same permutations, as products of their counts with selection matrices:

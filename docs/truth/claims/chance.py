@@ -74,16 +74,17 @@ CLAIM = Claim(
     draw=draw,
     picture="p found against its rank, of cells without selectivity",
     remark=(
-        "790 cells for each seed that fire as those above and 790 with 1 to 10 % of their rates, 3 "
-        "trials, bars in 8 directions; half of them with their true field, so that windows come "
+        "790 cells for each seed that fire as those above and 790 with 1 to 10 % of their rates, "
+        "3 trials, bars in 8 directions; half of them with their true field, so that windows come "
         "from the movie, half without one, so that they come from the spikes. The others are such "
-        "cells, but for the sparse ones, without drift, and with drift and each direction followed "
-        "by its opposite. Where directions follow in the order of their angles, neighbours in time "
-        "are neighbours in angle, and excitability that drifts looks like a preferred direction: "
-        "no permutation of directions within trials can tell them apart, and 3 trials are too few "
-        "to learn from one cell how much it drifts. The bound stays for these cells. Without drift it is missed by little at 0.05, and it is not known why. What an "
-        "experimenter can do is to show directions in another order. Windows of cells without a "
-        "field stay where they are in the permutations: placed anew in each, they miss each "
+        "cells, but for the sparse ones, without drift, and with drift and each direction "
+        "followed by its opposite. Where directions follow in the order of their angles, "
+        "neighbours in time are neighbours in angle, and excitability that drifts looks like a "
+        "preferred direction: no permutation of directions within trials can tell them apart, and "
+        "3 trials are too few to learn from one cell how much it drifts. The bound stays for "
+        "these cells. Without drift it is missed by little at 0.05, and it is not known why. What "
+        "an experimenter can do is to show directions in another order. Windows of cells without "
+        "a field stay where they are in the permutations: placed anew in each, they miss each "
         "other's responses, since the bar comes at another time in each direction; p is then too "
         "large, and sharply tuned cells are lost (docs/definitions.md)."
     ),

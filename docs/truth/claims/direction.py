@@ -103,13 +103,13 @@ CLAIM = Claim(
     picture="DSI of selective cells found against the true one, and errors of the direction",
     remark=(
         "The index to order cells by is `dsi_fit`. The vector sum `dsi` takes each spike of the "
-        "window for as telling; most of a window is rest, and even with the true rate at rest "
-        "its order is not as good. Maximum likelihood that knows the rate at rest, the "
-        "response's course in each direction and the shape of the tuning, and fits gain, sharpness "
-        "and direction alone, is the best that can be had of these spikes; with 3 trials it, too, stays below 0.9. The cells' lobes "
-        "are von Mises curves, as that of the fit is. So that this does not decide, 100 cells "
-        "for each seed have lobes of other shapes, with their true fields and 3 trials: flat tops "
-        "of any width, and the upper parts of a cosine, whose true DSI spread over 0.55 to 0.95 "
-        "only, so that their order is harder to tell."
+        "window for as telling; most of a window is rest, and even with the true rate at rest its "
+        "order is not as good. Maximum likelihood that knows the rate at rest, the response's "
+        "course in each direction and the shape of the tuning, and fits gain, sharpness and "
+        "direction alone, is the best that can be had of these spikes; with 3 trials it, too, "
+        "stays below 0.9. The cells' lobes are von Mises curves, as that of the fit is. So that "
+        "this does not decide, 100 cells for each seed have lobes of other shapes, with their "
+        "true fields and 3 trials: flat tops of any width, and the upper parts of a cosine, whose "
+        "true DSI spread over 0.55 to 0.95 only, so that their order is harder to tell."
     ),
 )
