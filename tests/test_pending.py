@@ -293,7 +293,7 @@ def test_the_features_that_come_with_the_library_are_made_from_what_they_always_
 ) -> None:
     made = straight().contributions
     assert list(made["features.frif"].recipe.parents) == ["load_recording"]
-    assert list(made["features.on_off"].recipe.parents) == ["load_recording", "add_section_time"]
+    assert list(made["features.on_off"].recipe.parents) == ["add_section_time", "load_recording"]
 
 
 def brightest_image(inputs: FeatureInputs, _: Nothing) -> FeatureResult:

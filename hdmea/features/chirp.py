@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,10 +10,11 @@ import numpy.typing as npt
 from pydantic import Field
 
 from hdmea.errors import MissingDataError, ParameterError, StimulusError
+from hdmea.features.chirp_outputs import RAMP_OUTPUTS, SWEEP_OUTPUTS
 from hdmea.features.declaration import Feature, FeatureResult, Output, not_applicable, reasons_where
 from hdmea.features.inputs import FeatureInputs, Trials
 from hdmea.features.played import trials_of
-from hdmea.features.temporal import TUNING_OUTPUTS, TemporalParams, segments_of, tuning
+from hdmea.features.temporal import TemporalParams, segments_of, tuning
 from hdmea.features.whole_trials import TRIAL_OUTPUTS, whole_trials
 from hdmea.kernels.harmonics import (
     CycleSums,
@@ -132,10 +133,10 @@ def chirp(inputs: FeatureInputs, params: ChirpParams) -> FeatureResult:
     for found in (
         _gain(spikes, sweep, starts, dispersion, params)
         if sweep
-        else _without(_SWEEP, "no_sweep", spikes.n_units),
+        else _without(SWEEP_OUTPUTS, "no_sweep", spikes.n_units),
         _contrast(ramp, starts, dispersion, params)
         if ramp
-        else _without(_RAMP, "no_ramp", spikes.n_units),
+        else _without(RAMP_OUTPUTS, "no_ramp", spikes.n_units),
         whole_trials("chirp", spikes, starts, stops, params),
     ):
         values |= found.values
@@ -322,77 +323,6 @@ def _without(outputs: tuple[Output, ...], reason: str, n_units: int) -> FeatureR
     )
 
 
-_OF_WINDOW = ("unit", "sweep_window")
-_OF_CYCLE = ("unit", "ramp_cycle")
-_NO_SWEEP, _NO_RAMP = ("no_sweep",), ("no_ramp",)
-
-_TUNING = (
-    "Middle, in octaves, of where sweep_gain_hz has at least 95 % of its largest value",
-    "Frequency below that of the largest gain at which it has fallen to 1/sqrt 2",
-    "Frequency above that of the largest gain at which it has fallen to 1/sqrt 2",
-    "log2(half_power_high_hz / half_power_low_hz)",
-)
-_SWEEP = (
-    *(
-        replace(one, reasons=_NO_SWEEP + one.reasons, description=said)
-        for one, said in zip(TUNING_OUTPUTS, _TUNING, strict=True)
-    ),
-    Output(
-        "p_sweep",
-        "1",
-        "p of a response to the sweep: Fisher's combination of windows that do not overlap",
-        reasons=_NO_SWEEP,
-        is_p_value=True,
-    ),
-    Output("n_spikes_sweep", "1", "Spikes in the whole cycles of the sweep", dtype=np.int64),
-    Output("sweep_f0_hz", "Hz", "Mean rate in a window of the sweep", _OF_WINDOW),
-    Output("sweep_f1_hz", "Hz", "Amplitude of the first harmonic in a window", _OF_WINDOW),
-    Output(
-        "sweep_gain_hz",
-        "Hz",
-        "Amplitude of the first harmonic, of smooth curves fitted to the whole sweep",
-        _OF_WINDOW,
-    ),
-    Output(
-        "sweep_delay_ms",
-        "ms",
-        "Delay after which the response follows the sweep best",
-        reasons=("no_sweep", "no_response"),
-    ),
-    Output(
-        "sweep_phase_deg",
-        "deg",
-        "Phase of the first harmonic minus the stimulus'; negative is late",
-        _OF_WINDOW,
-        reasons=("no_response",),
-    ),
-    Output(
-        "p_sweep_f1", "1", "p of the first harmonic, Rayleigh test", _OF_WINDOW, is_p_value=True
-    ),
-    Output("sweep_frequency_hz", "Hz", "Frequency in the window's middle", ("sweep_window",)),
-    Output("sweep_time_s", "s", "Time of it, from the trial's start", ("sweep_window",)),
-)
-_RAMP = (
-    Output(
-        "p_ramp",
-        "1",
-        "p of the first harmonic over the whole ramp, Rayleigh test",
-        reasons=_NO_RAMP,
-        is_p_value=True,
-    ),
-    Output(
-        "half_contrast",
-        "1",
-        "Contrast at which the first harmonic is half of that to the highest contrasts",
-        reasons=(*_NO_RAMP, "no_response", "not_reached"),
-    ),
-    Output("n_spikes_ramp", "1", "Spikes in the whole cycles of the ramp", dtype=np.int64),
-    Output("ramp_f0_hz", "Hz", "Mean rate in a cycle of the ramp", _OF_CYCLE),
-    Output("ramp_f1_hz", "Hz", "Amplitude of the first harmonic in a cycle", _OF_CYCLE),
-    Output("ramp_contrast", "1", "Contrast in the cycle's middle", ("ramp_cycle",)),
-    Output("ramp_time_s", "s", "Time of it, from the trial's start", ("ramp_cycle",)),
-)
-
 CHIRP = Feature(
     name="chirp",
     version=2,
@@ -400,8 +330,8 @@ CHIRP = Feature(
     needs=frozenset({"spikes", "trials"}),
     stimulus_kind=KIND,
     outputs=(
-        *_SWEEP,
-        *_RAMP,
+        *SWEEP_OUTPUTS,
+        *RAMP_OUTPUTS,
         Output(
             "dispersion",
             "1",

@@ -228,6 +228,8 @@ class _Cell:
         at, damping = self._with_spline(), 1e-6
         for _ in range(_MAX_STEPS):
             score, information = self._score(at)
+            if not np.isfinite(information).all():
+                return None
             step = _step(information, score, damping)
             known, move = _information_of_field(information), step[:N_POINT]
             small = damping < 1e-2 and np.abs(move).max() < _MOST_LAST_STEP
