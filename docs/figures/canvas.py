@@ -47,6 +47,12 @@ def bare(axes: Axes, *sides: str) -> None:
         axes.tick_params(bottom=False, labelbottom=False)
 
 
+def plain_numbers(axes: Axes) -> None:
+    """Write 0.01 at the ticks of logarithmic axes: powers would need mathematics in text."""
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_major_formatter("{x:g}")
+
+
 def raster(axes: Axes, rows: list[np.ndarray], **kwargs: Any) -> None:
     """A row of ticks for each train, the first on top."""
     style = {"colors": SPIKES, "linewidths": 0.8, "linelengths": 0.8} | kwargs

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from figures.canvas import BEFORE, ON, new_figure
+from figures.canvas import BEFORE, ON, new_figure, plain_numbers
 from matplotlib.figure import Figure
 from scipy.stats import binom
 
@@ -60,6 +60,7 @@ def draw(samples: Samples) -> Figure:
         axes.plot([1e-4, 1], [1e-4, 1], color=BEFORE, lw=0.8)
         axes.plot((np.arange(p.size) + 0.5) / max(1, p.size), p, ".", ms=3, color=ON)
         axes.set(xscale="log", yscale="log", xlabel="rank / n", ylabel="p_dsi")
+        plain_numbers(axes)
         axes.set_title("≥ 1 spike per bar" if name == "many" else "< 1 spike per bar")
     return figure
 

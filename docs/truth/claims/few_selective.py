@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from figures.canvas import BEFORE, OFF, ON, new_figure
+from figures.canvas import BEFORE, OFF, ON, new_figure, plain_numbers
 from matplotlib.figure import Figure
 
 from truth import operating_point as point
@@ -55,6 +55,7 @@ def draw(samples: Samples) -> Figure:
             p = np.sort(sample.found["p_dsi"][rows])
             axes.hist(p[np.isfinite(p)], bins, color=colour, histtype="step", label=label)
         axes.set(xscale="log", yscale="symlog", xlabel="p_dsi", ylabel="cells")
+        plain_numbers(axes)
         axes.set_title(f"{point.TRIALS[recording]} trials")
     axes.legend(fontsize=8, loc="upper left")
     return figure

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from figures.canvas import BEFORE, OFF, ON, new_figure
+from figures.canvas import BEFORE, OFF, ON, new_figure, plain_numbers
 from matplotlib.figure import Figure
 
 from truth.claim import Claim, Measure, Sample, Samples, share
@@ -99,8 +99,7 @@ def draw(samples: Samples) -> Figure:
     right.plot(line, line, color=BEFORE, lw=0.8)
     right.plot(line, 4 * line * 0.1 * 0.9, color=BEFORE, lw=0.8, ls="--")
     right.set(xscale="log", yscale="log", xlim=(0.05, 2000), ylim=(0.4, 10_000))
-    for axis in (right.xaxis, right.yaxis):
-        axis.set_major_formatter("{x:g}")
+    plain_numbers(right)
     right.set(xlabel="violations if half were another cell's", ylabel="violations (0 at 0.5)")
     right.set_title("good, rubbish, ten to one (grey)")
     return figure
