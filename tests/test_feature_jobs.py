@@ -51,9 +51,21 @@ LATER = Feature("later", 1, Nothing, frozenset({"spikes", "features.first_spike"
     later, "For tests.")
 """
 COUNTING = '''
-"""Counts what is read of each file through descriptors, as hdmea reads session files."""
+"""Counts what is read of each file through descriptors, as hdmea reads session files.
+
+Raw files, which h5py opens by name, are told with their size.
+"""
 import atexit, json, os, sys
+import h5py
 opened, read = {}, {}
+plain_h5 = h5py.h5f.open
+
+def counted_h5(name, *arguments, **named):
+    if os.fsdecode(name).endswith((".cmcr", ".cmtr")):
+        read[os.fsdecode(name)] = os.path.getsize(name)
+    return plain_h5(name, *arguments, **named)
+
+h5py.h5f.open = counted_h5
 plain_open, plain_preadv = os.open, os.preadv
 
 def counted_open(path, *arguments, **named):
@@ -254,14 +266,21 @@ def test_a_changed_feature_redoes_its_job_and_what_is_made_of_it(
     assert planned(project, **changes) == ({*CHAIN, "first_spike", "later"}, several)
 
 
+def reads_of_jobs(told: Path) -> list[dict[str, int]]:
+    """Bytes read of each file, for each job that makes a part."""
+    lines = map(json.loads, told.read_text().splitlines())
+    return [read for program, read in lines if program.endswith("make_part.py")]
+
+
 def assert_reads_what_it_needs(project: Project, session: PipelineSession) -> None:
     """The job of the changed feature: spikes and sections, nothing raw, no STA, little else."""
     told = project.folder / "reads"
+    raw = {str(path) for path in project.files[REC]}
+    assert any(raw <= read.keys() for read in reads_of_jobs(told))  # what loads it is seen to
     told.unlink()
     part = f"steps/{REC}/features.{CHANGED}.h5"
     project.run(part)
-    lines = map(json.loads, told.read_text().splitlines())
-    (of_job,) = [read for program, read in lines if program.endswith("make_part.py")]
+    (of_job,) = reads_of_jobs(told)
     read = {Path(path).stem: n for path, n in of_job.items()}
     assert read.keys() == {"load_recording", "sections"}
     needs = ["units/spike_times", "units/spike_times_index"]

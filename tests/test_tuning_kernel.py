@@ -130,10 +130,17 @@ def test_a_rate_that_differs_between_trials_makes_p_larger_not_smaller():
     assert test.p_dsi.tolist() == [1]
     assert test.dsi_null > 0.1
     gains = np.array([2.0, 1.0, 0.5])[:, None]
-    counts = np.random.default_rng(8).poisson(6 * gains, (2000, 3, 8))
+    rng = np.random.default_rng(8)
     labels = permuted_labels(range(8), 3, 999, 1)
-    p = permutation_test(counts, range(8), EIGHT, np.zeros(2000), labels).p_dsi
-    assert (p <= 0.05).mean() < 0.05
+
+    def found(expected):
+        counts = rng.poisson(expected, (2000, 3, 8))
+        return permutation_test(counts, range(8), EIGHT, np.zeros(2000), labels).p_dsi <= 0.05
+
+    tuned = 6 * (1 + 0.8 * np.cos(np.deg2rad(EIGHT)))
+    assert 0.035 < found(6.0).mean() < 0.065
+    assert found(6 * gains).mean() < 0.035
+    assert found(tuned * gains).mean() > 0.9
 
 
 def test_one_direction_alone_has_the_p_of_its_places_among_all():
@@ -147,19 +154,28 @@ def test_one_direction_alone_has_the_p_of_its_places_among_all():
 
 
 def test_a_direction_that_is_shown_twice_in_a_trial_counts_by_its_mean():
-    labels, seen = [0, 0, 1, 2, 3], [6, 2, 1, 0, 1]
-    shuffled = permuted_labels(labels, 1, 2000, seed=0)
-    test = permutation_test(np.array([[seen]]), labels, [0, 90, 180, 270], [0], shuffled)
+    labels, seen = [0, 0, 1, 2, 3], np.array([6, 2, 1, 0, 1] * 2)
+    shuffled = permuted_labels(labels, 2, 2000, seed=0)
+    test = permutation_test(seen.reshape(1, 2, 5), labels, [0, 90, 180, 270], [0], shuffled)
 
-    def index(order):
-        table = [np.mean([c for c, k in zip(seen, order, strict=True) if k == d])
-                 for d in range(4)]  # fmt: skip
+    def index(places):
+        table = [seen[list(of_one)].mean() for of_one in places]
         return np.hypot(table[0] - table[2], table[1] - table[3]) / sum(table)
 
-    assert index(tuple(labels)) == pytest.approx(4 / 6)
-    null = np.array([index(order) for order in itertools.permutations(labels)])
+    def arrangements(free, sizes):
+        """All ways to give each direction so many of the places."""
+        if not sizes:
+            yield ()
+            return
+        for mine in itertools.combinations(sorted(free), sizes[0]):
+            for others in arrangements(free - set(mine), sizes[1:]):
+                yield (mine, *others)
+
+    assert index([(0, 1, 5, 6), (2, 7), (3, 8), (4, 9)]) == pytest.approx(4 / 6)
+    null = np.array([index(places) for places in arrangements(set(range(10)), (4, 2, 2, 2))])
+    assert null.size == 18_900
     assert test.dsi_null == pytest.approx([null.mean()], abs=0.02)
-    assert test.p_dsi == pytest.approx([np.mean(null >= 4 / 6 - 1e-9)], abs=0.05)
+    assert test.p_dsi[0] == pytest.approx((null >= 4 / 6 - 1e-9).mean(), abs=0.02)
 
 
 def test_an_untuned_cell_of_one_spike_a_trial_seems_tuned_by_0_17():
