@@ -1,6 +1,6 @@
-"""Plant all faults, or those of the scenarios that are named, and write docs/reliability.md.
+"""Do all harm, or that of the topics that are named, and write docs/reliability.md.
 
-``python -m faults [--points N] [--page] [SCENARIO ...]``; with ``--page`` the page is written of
+``python -m faults [--share S] [--page] [TOPIC[:PART] ...]``; with ``--page`` the page is written of
 what was found before.
 """
 
@@ -11,41 +11,51 @@ import logging
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
-from faults.kinds import FAULTS
-from faults.lab import Lab, make_lab
-from faults.page import PAGE, rendered, store, store_power, stored, stored_power
-from faults.planting import plant, scratch_folder
-from faults.scenarios import SCENARIOS, power_losses
-from faults.shim import NoCompilerError, build
+from faults.page import PAGE, rendered, store, stored
+from faults.planting import scratch_folder
+from faults.shim import NoCompilerError
+from faults.topic import Topic
+from faults.topics import TOPICS
 
-STATES = 2000
-"""Power losses."""
 log = logging.getLogger("faults")
 
 
-def main(names: list[str], points: int | None) -> int:
-    """Plant the faults of these scenarios; how many broke a promise."""
-    bad = 0
+def chosen(names: list[str]) -> Iterator[tuple[Topic, str]]:
+    """Topics and parts of these names, ``topic`` or ``topic:part``; all if there are none.
+
+    Raises
+    ------
+    ValueError
+        If there is no such topic, or it has no such part.
+    """
+    for name in names or TOPICS:
+        topic, _, part = name.partition(":")
+        if topic not in TOPICS:
+            raise ValueError(f"no topic {topic!r}; there are {', '.join(TOPICS)}")
+        known = TOPICS[topic].parts
+        if part and part not in known:
+            listed = "".join(f"\n  {one}" for one in known)
+            raise ValueError(f"{topic} has no part {part!r}; it has{listed}")
+        yield from ((TOPICS[topic], one) for one in ([part] if part else known))
+
+
+def main(names: list[str], share: float) -> int:
+    """Do a share of the harm; how many promises were broken."""
+    broken = 0
     with tempfile.TemporaryDirectory(dir=scratch_folder()) as made:
-        folder = Path(made)
-        library, lab = build(folder), Lab(folder / "lab")
-        lab.folder.mkdir()
-        make_lab(lab.folder)
-        for name in names:
+        for topic, part in list(chosen(names)):
+            folder = Path(made) / topic.name
+            folder.mkdir(exist_ok=True)
             started = time.monotonic()
-            found = plant(library, lab, folder / "room", name, list(FAULTS), points=points)
-            faults = sum(tally.faults for tally in found.tallies.values())
-            spent = time.monotonic() - started
-            log.info("%s: %d calls, %d faults, %.0f s", name, found.calls, faults, spent)
-            for wrong in found.wrong:
-                log.error("  %s", wrong)
-            bad += len(found.wrong)
-            store({name: found})
-        losses = power_losses(folder, STATES)
-        store_power(losses)
-    return bad + losses.bad
+            found = {part: topic.run(folder, part, share)}
+            bad = topic.bad(found)
+            log.info("%s: %s: %d bad, %.0f s", topic.name, part, bad, time.monotonic() - started)
+            store(topic, found)
+            broken += bad
+    return broken
 
 
 if __name__ == "__main__":
@@ -53,18 +63,15 @@ if __name__ == "__main__":
     log.setLevel(logging.INFO)
     logging.getLogger("hdmea").setLevel(logging.ERROR)
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("scenario", nargs="*", help="names; all scenarios without any")
-    parser.add_argument("--points", type=int, help="plant each fault at about so many calls")
-    parser.add_argument("--page", action="store_true", help="write the page, plant nothing")
+    parser.add_argument("topic", nargs="*", help="topic, or topic:part; all without any")
+    parser.add_argument("--share", type=float, default=1.0, help="of the full numbers")
+    parser.add_argument("--page", action="store_true", help="write the page, do no harm")
     asked = parser.parse_args()
-    if unknown := set(asked.scenario) - set(SCENARIOS):
-        known = "\n  ".join(SCENARIOS)
-        parser.error(f"no scenario {', '.join(sorted(unknown))}; there are\n  {known}")
     broken = 0
     if not asked.page:
         try:
-            broken = main(asked.scenario or list(SCENARIOS), asked.points)
-        except NoCompilerError as error:
+            broken = main(asked.topic, asked.share)
+        except (NoCompilerError, ValueError) as error:
             parser.error(str(error))
-    PAGE.write_text(rendered(stored(), stored_power()), encoding="utf-8")
+    PAGE.write_text(rendered({name: stored(one) for name, one in TOPICS.items()}), encoding="utf-8")
     sys.exit(bool(broken))

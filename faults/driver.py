@@ -168,12 +168,12 @@ def say(told: Mapping[str, Any]) -> None:
     sys.stdout.flush()
 
 
-def main(lab: Path, folder: Path, name: str, faults: list[str], points: int | None) -> None:
-    """Plant faults into a scenario: at all its calls, or at about as many as ``points``."""
+def main(lab: Path, folder: Path, name: str, faults: list[str], share: float) -> None:
+    """Plant faults into a scenario, each at this share of the calls that its weight says."""
     logging.disable()
     scenario = SCENARIOS[name]
     bench = Bench(scenario, Lab(lab), folder)
-    every = scenario.weight if points is None else max(1, -(-bench.calls // points))
+    every = min(bench.calls, max(1, round(scenario.weight / share)))
     for number, fault in enumerate(faults):
         tally = Tally()
         chosen = points_of(bench.calls, every, number * every // len(faults))

@@ -44,7 +44,7 @@ def plant(
     scenario: str,
     faults: Sequence[str],
     *,
-    points: int | None = None,
+    share: float = 1.0,
     timeout_s: float = 3600,
 ) -> Found:
     """Plant faults into one scenario.
@@ -59,9 +59,9 @@ def plant(
         A folder that is made, and made anew for each fault.
     scenario, faults
         Names.
-    points
-        About how many calls get each fault, spread over the run; all of them by default, or as
-        many as the scenario's weight says.
+    share
+        What share of the calls get each fault, spread over the run, of those that the scenario's
+        weight says; at least one.
     timeout_s
         For all of it.
 
@@ -72,7 +72,7 @@ def plant(
     """
     command = [sys.executable, "-m", "faults.driver", lab.folder, scratch, scenario]
     done = subprocess.run(
-        [*command, json.dumps(list(faults)), json.dumps(points)],
+        [*command, json.dumps(list(faults)), json.dumps(share)],
         cwd=ROOT,
         env=environment(library),
         capture_output=True,

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from faults.lab import PARAMETERS, PARTS, Lab
-from faults.power import PowerLosses, lose_power
 from hdmea.arrays import Variable, scalar, text
 from hdmea.contribution import Recipe
 from hdmea.pipeline import (
@@ -82,16 +80,6 @@ def small_session(values: int) -> PipelineSession:
         made, lambda: {"sta/noise/sta": Variable(sta, "1", ("unit", "lag", "y", "x"), "average")}
     )
     return session
-
-
-def power_losses(folder: Path, states: int) -> PowerLosses:
-    """Half of them in a save over an old file, half in one that does not overwrite."""
-    path, new = folder / "rec.h5", folder / "new.h5"
-    small_session(20).save(path)
-    found = lose_power(lambda: small_session(30).save(path), path, states // 2, seed=1)
-    act = partial(small_session(30).save, new, overwrite=False)
-    found.add(lose_power(act, new, states - states // 2, seed=2))
-    return found
 
 
 def _old(lab: Lab) -> Path:

@@ -17,25 +17,29 @@ from typing import Any
 import numpy as np
 import pytest
 
+from faults import __main__ as program
+from faults import calls
 from faults.judge import DAMAGED, End, Tally, judge, state_of
 from faults.kinds import FAULTS
 from faults.lab import PARAMETERS, Lab, make_lab
-from faults.page import PAGE, rendered, stored, stored_power
+from faults.page import PAGE, rendered, stored
 from faults.planting import ROOT, plant, scratch_folder
 from faults.power import PAGE_BYTES, Call, after_power_loss
-from faults.scenarios import SCENARIOS, power_losses, small_session
+from faults.power_losses import POWER_LOSSES
+from faults.scenarios import SCENARIOS, small_session
 from faults.shim import NoCompilerError, build, environment
+from faults.topics import TOPICS
 from hdmea.steps.registry import STEPS
 
 SAMPLES = {
-    # scenario: about how many calls get each fault
-    "save over an old file": 3,
-    "save without overwriting": 1,
-    "save of an array kept on disk": 1,
-    "link to the last result": 5,
-    "`compute_sta` on a file": 1,
-    "part of `extract_features`": 1,
-    "table of units": 1,
+    # scenario: what share of the calls get each fault
+    "save over an old file": 0.03,
+    "save without overwriting": 0.01,
+    "save of an array kept on disk": 0.01,
+    "link to the last result": 1.0,
+    "`compute_sta` on a file": 0.01,
+    "part of `extract_features`": 0.02,
+    "table of units": 0.15,
 }
 
 
@@ -61,7 +65,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
 def test_no_fault_tears_loses_or_hides_anything(scenario: str, shim: Path, lab: Lab) -> None:
     room = (scratch_folder() or lab.folder) / f"room_{os.getpid()}"
     try:
-        found = plant(shim, lab, room, scenario, list(FAULTS), points=SAMPLES[scenario])
+        found = plant(shim, lab, room, scenario, list(FAULTS), share=SAMPLES[scenario])
     finally:
         shutil.rmtree(room, ignore_errors=True)
     assert found.wrong == []
@@ -257,10 +261,13 @@ def test_without_a_compiler_it_is_said_what_is_missing(
 # -- power losses ----------------------------------------------------------------------------------
 
 
-def test_after_a_power_loss_the_name_has_the_old_file_or_the_new_one(tmp_path: Path) -> None:
-    found = power_losses(tmp_path, 600)
-    assert found.states == found.old + found.new == 600
-    assert min(found.old, found.new, found.bad_without_sync) > 20
+@pytest.mark.parametrize("part", POWER_LOSSES.parts)
+def test_after_a_power_loss_the_name_has_the_old_file_or_the_new_one(
+    part: str, tmp_path: Path
+) -> None:
+    found = POWER_LOSSES.run(tmp_path, part, 0.3)
+    assert found["states"] == found["old"] + found["new"] == 300
+    assert min(found["old"], found["new"], found["bad_without_sync"]) > 10
 
 
 CALLS = [
@@ -293,20 +300,51 @@ def test_a_disk_keeps_what_was_synced_and_perhaps_more(calls: list[Call], seen: 
 
 
 def test_the_page_is_what_was_found() -> None:
-    found = stored()
-    assert list(found) == [name for name in SCENARIOS if name in found]
-    page = PAGE.read_text(encoding="utf-8")
-    assert page == rendered(found, stored_power())
-    assert all(name in page for name in SCENARIOS)
-    for one in found.values():
+    found = {name: stored(topic) for name, topic in TOPICS.items()}
+    assert PAGE.read_text(encoding="utf-8") == rendered(found)
+    for name, topic in TOPICS.items():
+        assert list(found[name]) == [part for part in topic.parts if part in found[name]]
+        assert topic.bad(found[name]) == 0
+    for one in found["calls"].values():
         assert set(one["tallies"]) == set(FAULTS)
 
 
-def test_the_page_shows_what_broke_a_promise() -> None:
-    whole = {"calls": 3, "tallies": {"kill": asdict(Tally(faults=3, old=1, new=2))}}
-    torn = {"calls": 3, "tallies": {"kill": asdict(Tally(faults=3, old=1, torn=2))}}
-    assert "Of 3 faults none broke a promise" in rendered({"table of units": whole}, stored_power())
-    page = rendered({"table of units": torn}, stored_power())
+def test_the_page_shows_what_broke_a_promise_and_what_was_not_done() -> None:
+    def found(tally: Tally) -> dict[str, Any]:
+        calls = {"table of units": {"calls": 3, "tallies": {"kill": asdict(tally)}}}
+        return {name: {} for name in TOPICS} | {"calls": calls}
+
+    assert "Of 3 faults none broke a promise" in rendered(found(Tally(faults=3, old=1, new=2)))
+    torn = found(Tally(faults=3, old=1, torn=2))
+    page = rendered(torn)
+    assert calls.bad(torn["calls"]) == 2
     assert "Of 3 faults 2 broke a promise" in page
     assert "| table of units | 3 | 3 | 1 | 0 | 0 | **2** |" in page
-    assert "Not planted yet: save over an old file, " in page
+    assert "Not done yet: save over an old file, " in page
+    assert "Not done yet: save over an old file, save without overwriting." in page
+
+
+@pytest.mark.parametrize(
+    ("names", "count"),
+    [([], sum(len(topic.parts) for topic in TOPICS.values())), (["power_losses"], 2),
+     (["calls:picture", "power_losses:save over an old file"], 2)],
+)  # fmt: skip
+def test_topics_and_their_parts_are_chosen_by_name(names: list[str], count: int) -> None:
+    assert len(list(program.chosen(names))) == count
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("earthquake", "there are calls, "), ("calls:dance", "it has\n  save over")]
+)
+def test_a_name_that_is_not_known_is_said_with_those_that_are(name: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        list(program.chosen([name]))
+
+
+def test_a_topic_stores_what_it_found_beside_what_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("faults.page.FOUND", tmp_path / "found")
+    assert program.main(["power_losses"], share=0.02) == 0
+    assert [one["states"] for one in stored(POWER_LOSSES).values()] == [20, 20]
+    assert stored(TOPICS["calls"]) == {}

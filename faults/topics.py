@@ -1,0 +1,6 @@
+"""All topics, in the order of the page."""
+
+from faults.calls import CALLS
+from faults.power_losses import POWER_LOSSES
+
+TOPICS = {topic.name: topic for topic in (CALLS, POWER_LOSSES)}
