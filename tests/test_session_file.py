@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import h5py
@@ -311,6 +313,23 @@ def test_a_replaced_file_can_still_be_read_by_who_opened_it(tmp_path: Path) -> N
     np.testing.assert_array_equal(
         old.variables["sta/noise/sta"].values, example().variables["sta/noise/sta"].values
     )
+
+
+HELD = """
+import sys, threading
+from hdmea.store.reader import SessionFile
+file = SessionFile(sys.argv[1])
+threading.Thread(target=lambda: threading.Event().wait(file.entries and 60), daemon=True).start()
+"""
+
+
+def test_a_file_that_is_still_open_when_the_interpreter_ends_does_not_crash_it(
+    tmp_path: Path,
+) -> None:
+    save(tmp_path / "a.h5")
+    command = [sys.executable, "-c", HELD, tmp_path / "a.h5"]
+    ended = subprocess.run(command, capture_output=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stderr) == (0, b"")
 
 
 def test_work_folder_gives_back_equal_keys_only_and_recomputes_damage(

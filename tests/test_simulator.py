@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import csv
+import errno
 import hashlib
+import os
 import tracemalloc
 from dataclasses import replace
 from itertools import pairwise
@@ -13,7 +15,13 @@ import numpy as np
 import pytest
 from scipy.signal import find_peaks
 
-from hdmea.errors import FileMissingError, ParameterError, StimulusError, UnknownNameError
+from hdmea.errors import (
+    FileMissingError,
+    OutputWriteError,
+    ParameterError,
+    StimulusError,
+    UnknownNameError,
+)
 from hdmea.simulate import (
     make_playlist,
     make_retina,
@@ -278,6 +286,20 @@ def test_library_reader_finds_what_was_generated(tmp_path: Path, playlist: str) 
         assert theirs.kind == ours.kind
         assert tuple((event.name, event.frame) for event in theirs.events) == ours.events
         np.testing.assert_array_equal(theirs.frames(), ours.frames)
+
+
+def test_what_cannot_be_written_is_named_and_leaves_the_old_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    write_stimulus_library(tmp_path, "tiny", seed=1)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OutputWriteError, match=r"playlist\.csv: No space left on device"):
+        write_stimulus_library(tmp_path, "tiny", seed=2)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_light_changes_exactly_at_the_events() -> None:

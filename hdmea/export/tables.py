@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,7 @@ from hdmea.errors import ParameterError
 from hdmea.export.readings import included, n_units, no_peak_reasons, sta_stimuli, z_peaks
 from hdmea.session import PipelineSession
 from hdmea.session.tables import is_column, q_after_p
-from hdmea.store.small_file import write_small_file
+from hdmea.store.small_file import write_small_table
 
 _FIRST = (
     "recording",
@@ -103,14 +101,12 @@ def write_units_table(
         raise ParameterError("no session files are given; a table needs at least one")
     names = {name for _, columns in recordings.values() for name in columns}
     header = q_after_p(sorted(names, key=_order))
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
+    rows: list[Iterable[str]] = [header]
     for recording in sorted(recordings):
         columns = recordings[recording][1]
         empty = [""] * len(columns["unit_id"])
-        writer.writerows(zip(*(columns.get(name, empty) for name in header), strict=True))
-    return write_small_file(csv_path, text.getvalue().encode("utf-8"))
+        rows += zip(*(columns.get(name, empty) for name in header), strict=True)
+    return write_small_table(csv_path, rows)
 
 
 def _order(name: str) -> tuple[Any, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,6 +13,7 @@ from hdmea.errors import ParameterError
 from hdmea.simulate.mcs_files import FIXED_START
 from hdmea.simulate.playlists import write_stimulus_library
 from hdmea.simulate.recording import SimulatedRecording, simulate_recording
+from hdmea.store.small_file import write_small_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,8 @@ def simulate_dataset(
         If there is to be no recording, or ``units`` is out of range.
     UnknownNameError
         If there is no playlist of that name.
+    OutputWriteError
+        If a file cannot be written.
     """
     if recordings < 1:
         raise ParameterError(f"recordings must be 1 or more, got {recordings}.")
@@ -94,11 +96,8 @@ def simulate_dataset(
         )
         if progress is not None:
             progress(f"{name}: {units} units, playlist {playlist} ({number} of {recordings})")
-    table = folder / "recordings.tsv"
-    with table.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
-        writer.writerow(["recording", "cmcr", "cmtr", "playlist"])
-        for name, files in written.items():
-            pair = (files.cmcr_path, files.cmtr_path)
-            writer.writerow([name, *(p.as_posix() for p in pair), playlist])
+    pairs = {name: (files.cmcr_path, files.cmtr_path) for name, files in written.items()}
+    rows = [[name, *(p.as_posix() for p in pair), playlist] for name, pair in pairs.items()]
+    header = ["recording", "cmcr", "cmtr", "playlist"]
+    table = write_small_table(folder / "recordings.tsv", [header, *rows], delimiter="\t")
     return SimulatedDataset(stimuli_path=stimuli, table_path=table, recordings=written)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import csv
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +13,7 @@ import yaml
 from hdmea.errors import UnknownNameError
 from hdmea.simulate import movies
 from hdmea.simulate.movies import GeneratedMovie
+from hdmea.store.small_file import write_small_file, write_small_table
 
 
 def _full(seed: int) -> list[GeneratedMovie]:
@@ -148,7 +149,6 @@ def write_stimulus_library(
     """  # noqa: E501
     shown = make_playlist(playlist, seed=seed)
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     names = [f"{movie.name}.mov" for movie in shown]
     _write_csv(folder / "playlist.csv", ["playlist_name", "movie_names"], [[playlist, str(names)]])
     _write_csv(
@@ -157,16 +157,15 @@ def write_stimulus_library(
         [[movie.name, movie.length_frames] for movie in shown],
     )
     for movie in shown:
-        np.save(folder / f"{movie.name}.npy", movie.frames)
+        frames = io.BytesIO()
+        np.save(frames, movie.frames)
+        write_small_file(folder / f"{movie.name}.npy", frames.getvalue())
         _write_description(folder, movie)
     return shown
 
 
 def _write_csv(path: Path, header: list[str], rows: list[list[object]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(header)
-        writer.writerows(rows)
+    write_small_table(path, [header, *rows], line_end="\r\n")
 
 
 def _write_description(folder: Path, movie: GeneratedMovie) -> None:
@@ -179,7 +178,7 @@ def _write_description(folder: Path, movie: GeneratedMovie) -> None:
     if movie.name.startswith(_LAB_TIMING):
         described = {"section_kwargs": section, "generate_kwargs": movie.generate_kwargs}
         text = json.dumps(described, indent=2) + "\n"
-        (folder / f"{movie.name}.json").write_text(text, encoding="utf-8")
+        write_small_file(folder / f"{movie.name}.json", text.encode())
     else:
         explicit = {
             "section_kwargs": section,
@@ -187,4 +186,4 @@ def _write_description(folder: Path, movie: GeneratedMovie) -> None:
             "events": [{"name": name, "frame": frame} for name, frame in movie.events],
         }
         text = yaml.safe_dump(explicit, sort_keys=False)
-        (folder / f"{movie.name}.yaml").write_text(text, encoding="utf-8")
+        write_small_file(folder / f"{movie.name}.yaml", text.encode())

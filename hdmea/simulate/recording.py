@@ -159,7 +159,6 @@ def simulate_recording(
     cells, units = [cells[i] for i in order], [units[i] for i in order]
 
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     paths = _paths(folder, name)
     lead = show.interval_samples[:LEAD_PULSES]
     lit = show.luminance if faults.photodiode else np.zeros_like(show.luminance)
@@ -286,7 +285,6 @@ def wrap_recording(
 
     n_samples = int(np.ceil(duration_s * sampling_rate_hz))
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     paths = _paths(folder, name)
     write_cmcr(
         paths.cmcr_path,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import csv
+import io
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -15,6 +15,7 @@ from hdmea.simulate.retina import FILTER_FRAMES, ModelCell
 from hdmea.simulate.sensor import Footprints
 from hdmea.simulate.sorting import UnitTrain
 from hdmea.stimulus.sections import Section
+from hdmea.store.small_file import write_small_file, write_small_table
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,10 +76,8 @@ def write_truth(truth: Truth, csv_path: Path, npz_path: Path) -> None:
         }
         for cell, unit in zip(truth.cells, truth.units, strict=True)
     ]
-    with csv_path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=columns)
-        writer.writeheader()
-        writer.writerows(rows)
+    cells = [[row[column] for column in columns] for row in rows]
+    write_small_table(csv_path, [columns, *cells], line_end="\r\n")
     arrays: dict[str, Any] = {
         "frame_times_s": truth.frame_times_s,
         "luminance": truth.luminance,
@@ -100,4 +99,6 @@ def write_truth(truth: Truth, csv_path: Path, npz_path: Path) -> None:
     if truth.footprints is not None:
         arrays["footprint_uv"] = truth.footprints.uv
         arrays["footprint_first_sample"] = truth.footprints.first_sample
-    np.savez_compressed(npz_path, **arrays)
+    packed = io.BytesIO()
+    np.savez_compressed(packed, **arrays)
+    write_small_file(npz_path, packed.getvalue())

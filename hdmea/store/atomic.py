@@ -19,7 +19,7 @@ from pathlib import Path
 import h5py
 
 from hdmea.errors import FileMissingError, OutputExistsError, OutputWriteError
-from hdmea.store.file_object import RememberingFile
+from hdmea.store.file_object import RememberingFile, opened
 from hdmea.store.interrupts import kept_from
 
 _SUFFIX = ".partial"
@@ -65,7 +65,7 @@ def atomic_hdf5(
             try:
                 with (
                     kept_from(RememberingFile.__module__, target.fail),
-                    h5py.File(target, "w") as file,
+                    opened(target, "w") as file,
                 ):
                     yield file
             except Exception:

@@ -4,15 +4,43 @@ When a disk fails, HDF5 1.14 and 2.0 may crash the interpreter while they clean 
 is written remembers the first error and swallows what follows; HDF5 closes in order, and the
 error is raised after that. A file that is read this way can be open in other hands at the same
 time, whatever they chose about locking.
+
+HDF5 closes what is still open when the process ends, and asks these objects for it; by then there
+is no Python any more, and the process would crash. So such files are closed before that.
 """
 
 from __future__ import annotations
 
+import atexit
 import os
 import stat
+from itertools import count
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 import h5py
+
+_numbers = count()
+_open_files: WeakValueDictionary[int, h5py.File] = WeakValueDictionary()
+
+
+def opened(target: ReadableFile, mode: str) -> h5py.File:
+    """An HDF5 file behind one of these objects; closed before the interpreter ends.
+
+    Raises
+    ------
+    OSError
+        If it is not HDF5.
+    """
+    file = h5py.File(target, mode)
+    _open_files[next(_numbers)] = file
+    return file
+
+
+@atexit.register
+def _close_files() -> None:
+    for file in list(_open_files.values()):
+        file.close()
 
 
 class ReadableFile:
@@ -86,7 +114,7 @@ def open_regular(path: Path) -> h5py.File:
     target = ReadableFile(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), str(path))
     if not stat.S_ISREG(target.mode):
         raise OSError(f"{path} is not a regular file")
-    return h5py.File(target, "r")
+    return opened(target, "r")
 
 
 def file_kind(path: Path) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from hdmea.errors import OutputExistsError
@@ -49,6 +52,19 @@ def write_small_file(path: str | Path, content: bytes) -> Path:
             partial.replace(path)
         sync_name(path)
     return path
+
+
+def write_small_table(
+    path: str | Path,
+    rows: Iterable[Iterable[object]],
+    *,
+    delimiter: str = ",",
+    line_end: str = "\n",
+) -> Path:
+    """Write rows of cells as text, UTF-8; everything else as `write_small_file`."""
+    text = io.StringIO(newline="")
+    csv.writer(text, delimiter=delimiter, lineterminator=line_end).writerows(rows)
+    return write_small_file(path, text.getvalue().encode("utf-8"))
 
 
 def _is_hdf5(path: Path) -> bool:
