@@ -23,7 +23,7 @@ help:
 	@echo "make figures draw the figures of docs/definitions.md"
 	@echo "make truth   judge what features recover of simulated retinas, write docs/truth.md; minutes"
 	@echo "make faults  plant faults wherever files are changed, write docs/reliability.md; hours; needs cc"
-	@echo "make errors  list every error of the code in docs/errors.md"
+	@echo "make errors  list every error of the code, as the tests meet it, in docs/errors.md; minutes"
 	@echo "make lock    resolve both locks anew from pyproject.toml"
 	@echo "make clean   remove environments, caches and the simulated recordings in demo; results stay"
 
@@ -94,7 +94,7 @@ faults: .venv/ready
 	$(BIN)/python -m faults
 
 errors: .venv/ready
-	PYTHONPATH=docs $(BIN)/python -m messages
+	PYTHONPATH=docs:. $(BIN)/python -m messages --tests
 
 # Hashes are those of PyPI's own files, whatever index this machine is set to use. Packages of
 # both locks have the same version in both, so that the oracles check what is installed.

@@ -1,12 +1,12 @@
-"""docs/errors.md: every error with its text, cause and remedy, by what one was doing."""
+"""docs/errors.md: every error with its text, an example, its cause and what to do."""
 
 from __future__ import annotations
 
-import ast
 import inspect
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from messages.examples import Example, stored
 from messages.sites import GAP, KINDS, ROOT, Site, sites
 
 PAGE = ROOT / "docs/errors.md"
@@ -42,21 +42,24 @@ REMEDIES: Mapping[str, str] = {
     "StaleSessionError": "Load the file again, or save the session elsewhere.",
 }
 """What helps against each kind of error, where the message does not say more."""
-_HEAD = "| text | cause | raised in | seen in |"
 _TOP = """# Errors
 
-Every error that hdmea raises on purpose, by what one was doing. Written by `make errors`
-(`docs/messages/`) from the code, whose documentation says the causes, and from the tests;
-`tests/test_messages.py` compares. Where «words» stand, a value is filled in; {gap} stands for more.
+All {count} errors that hdmea raises on purpose, by what one was doing. Written by `make errors`
+(`docs/messages/`): texts and causes from the code, examples from the tests, {met} of them with
+one; `tests/test_messages.py` compares.
 
-Look for the words of a message that do not change. In Python every error is an
-`hdmea.errors.HdmeaError`, and of a builtin kind, too. The command line says the message and ends
-with a code that is not 0; a job of the workflow writes it as the last line of its log. Any other
-error, with a traceback, is a defect of hdmea: please report it.
+Have the error before you? Search this page for words of it that are not names, paths or numbers of
+yours. In each section errors stand in the order of their words, capitals and values aside. Where
+«words» stand, a value is filled in; {gap} stands for more.
+
+The message itself says what to do, mostly after its last `;`, `:` or `.`. If that does not help,
+see its kind in the table.
+
+In Python every error is an `hdmea.errors.HdmeaError`, and of a builtin kind, too. The command line
+says the message and ends with a code that is not 0; a job of the workflow writes it as the last
+line of its log. Any other error, with a traceback, is a defect of hdmea: please report it.
 
 ## Kinds
-
-What to do is in the message, where it depends on more than the kind.
 
 | kind | also a | what it means | what to do |
 |---|---|---|---|
@@ -65,61 +68,51 @@ What to do is in the message, where it depends on more than the kind.
 
 def rendered() -> str:
     """The whole page."""
-    found, shown = sites(), matched_by_tests()
-    lines = [_TOP.format(gap=GAP).rstrip("\n")]
+    # What several places say alike is one error to a user.
+    found, met = list(dict.fromkeys(sites())), stored()
+    shown = sum(site in met for site in found)
+    lines = [_TOP.format(count=len(found), met=shown, gap=GAP).rstrip("\n")]
     for name, kind in KINDS.items():
         if name in REMEDIES:
             builtin = next(b.__name__ for b in kind.__bases__ if b.__module__ == "builtins")
-            meaning = " ".join((inspect.getdoc(kind) or "").split())
+            meaning = " ".join((inspect.getdoc(kind) or "").split()).replace("``", "`")
             lines.append(f"| `{name}` | `{builtin}` | {meaning} | {REMEDIES[name]} |")
     for doing, rooms in DOING.items():
-        here = [site for site in found if site.room in rooms]
-        lines += ["", f"## {doing}"]
-        for name in KINDS:
-            of_kind = list(dict.fromkeys(site for site in here if site.kind == name))
-            if of_kind:
-                lines += [
-                    "",
-                    f"### {doing}: `{name}`",
-                    "",
-                    "| text | cause | raised in | seen in |",
-                ]
-                lines.append("|---|---|---|---|")
-                lines += [_row(site, shown) for site in of_kind]
+        lines += ["", f"## {doing}", ""]
+        for site in sorted((one for one in found if one.room in rooms), key=_order):
+            lines += _entry(site, met.get(site, ()))
     return "\n".join(lines) + "\n"
 
 
-def _row(site: Site, shown: Sequence[tuple[str, re.Pattern[str]]]) -> str:
-    tests = sorted({name for name, pattern in shown if seen(site, pattern)})
-    cells = [
-        _cell(site.text),
-        _cell(site.cause) or "as the text says",
-        f"`{site.module}`",
-        ", ".join(f"`{name}`" for name in tests[:2]),
-    ]
-    return f"| {' | '.join(cells)} |"
+def _order(site: Site) -> tuple[bool, str, str, str]:
+    """Errors with words of their own first, by these."""
+    own = re.sub(rf"«[^»]*»|{GAP}|[^\w ]", " ", site.text.lower())
+    return not own.strip(), " ".join(own.split()), site.text, site.kind
 
 
-def _cell(text: str) -> str:
-    """Text that stays in its cell, whatever is in it."""
-    text = " ".join(text.split())
-    return re.sub(r"([\\`*_\[\]<>|$])", r"\\\1", text)
+def _entry(site: Site, examples: Sequence[Example]) -> Iterable[str]:
+    """An error as an entry of a list."""
+    yield f"- **{_plain(site.text) if site.text != GAP else 'Text made elsewhere'}**"
+    for example in examples:
+        if example.said != site.text:
+            yield f"  - such as: {_plain(example.said)}"
+    if site.cause:
+        yield f"  - cause: {_prose(site.cause)}"
+    seen = f", met by `{examples[0].test.partition('::')[0]}`" if examples else ""
+    yield f"  - `{site.kind}` of `{site.module}`{seen}"
 
 
-def matched_by_tests() -> list[tuple[str, re.Pattern[str]]]:
-    """Patterns that tests expect errors to match, with the file of each."""
-    return [
-        (path.name, re.compile(str(keyword.value.value)))
-        for path in sorted((ROOT / "tests").glob("test_*.py"))
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.raises"
-        for keyword in node.keywords
-        if keyword.arg == "match" and isinstance(keyword.value, ast.Constant)
-    ]
+def _plain(text: str) -> str:
+    """Text that is shown as it is, whatever is in it."""
+    lines = (" ".join(line.split()) for line in text.strip().splitlines())
+    return "<br>".join(map(_escaped, lines))
 
 
-def seen(site: Site, pattern: re.Pattern[str]) -> bool:
-    """Whether a pattern of a test speaks of a message: its longest plain words are in it."""
-    plain = re.split(r"\\.|[.*+?^$(){}\[\]|]|«|»", pattern.pattern)
-    longest = max((words.strip() for words in plain), key=len, default="")
-    return len(longest) >= 12 and longest in site.text
+def _prose(text: str) -> str:
+    """Words of a docstring or a comment: what stands in backticks is code."""
+    parts = re.split(r"``?([^`]+)``?", " ".join(text.split()))
+    return "".join(f"`{part}`" if n % 2 else _escaped(part) for n, part in enumerate(parts))
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"([\\`*_\[\]<>|$#])", r"\\\1", text)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import hdmea.errors
@@ -45,13 +45,22 @@ class Site:
     text
         The message; what is filled in stands between « and ».
     cause
-        What the function's documentation says of this class; empty if it says nothing.
+        What the comment ``Cause:`` above it says, or else the function's documentation of this
+        class; empty if neither says anything.
+    lines
+        First and last line of the call.
     """
 
     module: str
     kind: str
     text: str
     cause: str
+    lines: tuple[int, int] = field(default=(0, 0), compare=False)
+
+    @property
+    def span(self) -> range:
+        """Numbers of the lines of the call."""
+        return range(self.lines[0], self.lines[1] + 1)
 
     @property
     def room(self) -> str:
@@ -74,7 +83,8 @@ def sites() -> list[Site]:
 
 def sites_of(path: Path) -> Iterator[Site]:
     """The places of a file."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    source = path.read_text(encoding="utf-8")
+    tree = ast.parse(source)
     constants = {
         node.targets[0].id: node.value
         for node in tree.body
@@ -84,24 +94,27 @@ def sites_of(path: Path) -> Iterator[Site]:
         for node in tree.body
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value
     }
-    found: list[tuple[int, Site]] = []
-    for function, call in _calls(tree, []):
+    lines = source.splitlines()
+    found = []
+    for around, call in _calls(tree, []):
         text = _text(call.args[0], constants) if call.args else GAP
-        site = Site(
-            path.relative_to(ROOT).as_posix(),
-            call.func.id if isinstance(call.func, ast.Name) else "",
-            re.sub(rf"{GAP}({GAP}|\s)*{GAP}", GAP, text),
-            _cause(function, call),
+        found.append(
+            Site(
+                path.relative_to(ROOT).as_posix(),
+                ast.unparse(call.func),
+                re.sub(rf"{GAP}({GAP}|\s)*{GAP}", GAP, text),
+                _comment(around, lines) or _documented(ast.unparse(call.func), around, tree),
+                (call.lineno, call.end_lineno or call.lineno),
+            )
         )
-        found.append((call.lineno, site))
-    yield from (site for _, site in sorted(found, key=lambda one: one[0]))
+    yield from sorted(found, key=lambda site: site.lines)
 
 
 def _calls(node: ast.AST, around: list[ast.AST]) -> Iterator[tuple[list[ast.AST], ast.Call]]:
-    """Calls that make one of our errors, with the functions and classes around each."""
+    """Calls that make one of our errors, with the statements around each."""
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in KINDS:
         yield around, node
-    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+    if isinstance(node, ast.stmt):
         around = [*around, node]
     for child in ast.iter_child_nodes(node):
         yield from _calls(child, around)
@@ -151,21 +164,58 @@ def _filled(node: ast.AST, constants: Mapping[str, ast.expr]) -> str:
             return GAP
 
 
-def _cause(around: list[ast.AST], call: ast.Call) -> str:
-    """What the nearest documentation around a call says of its class under "Raises"."""
-    kind = call.func.id if isinstance(call.func, ast.Name) else ""
-    for node in reversed(around):
-        if not isinstance(node, ast.FunctionDef | ast.ClassDef):
-            continue
-        raises = re.search(
-            r"^ *Raises\n *-+\n(.*?)(?=\n\n *\w+\n *---|\Z)",
-            ast.get_docstring(node) or "",
-            re.DOTALL | re.MULTILINE,
-        )
-        if raises:
-            for kinds, said in re.findall(
-                r"^(\w[\w, ]*)\n((?:    .*(?:\n|\Z))+)", raises[1] + "\n", re.MULTILINE
-            ):
-                if kind in re.split(", *", kinds):
-                    return " ".join(said.split())
+def _comment(around: list[ast.AST], lines: list[str]) -> str:
+    """What a comment right above a statement says after ``Cause:``."""
+    said: list[str] = []
+    for line in reversed(lines[: getattr(around[-1], "lineno", 1) - 1]):
+        if not line.lstrip().startswith("#"):
+            break
+        said.insert(0, line.strip().removeprefix("#").strip())
+    return " ".join(said).partition("Cause: ")[2]
+
+
+def _documented(kind: str, around: Iterable[ast.AST], tree: ast.Module) -> str:
+    """What documentation says of a class under "Raises": the nearest around it, or of callers."""
+    functions = [node for node in around if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+    for node in reversed(functions):
+        if said := _raises(node, kind):
+            return said
+    asked: set[str] = set()
+    names = [node.name for node in functions]
+    while names:
+        name = names.pop()
+        callers = [
+            node
+            for node in ast.walk(tree)
+            if isinstance(node, ast.FunctionDef) and node.name not in asked and _uses(node, name)
+        ]
+        asked |= {name, *(node.name for node in callers)}
+        told = dict.fromkeys(filter(None, (_raises(node, kind) for node in callers)))
+        if told:
+            return " ".join(told)
+        names += [node.name for node in callers]
     return ""
+
+
+def _raises(node: ast.FunctionDef | ast.ClassDef, kind: str) -> str:
+    """What a function's or a class's documentation says of an error; empty if nothing."""
+    section = re.search(
+        r"^ *Raises\n *-+\n(.*?)(?=\n\n *\w+\n *---|\Z)",
+        ast.get_docstring(node) or "",
+        re.DOTALL | re.MULTILINE,
+    )
+    entries = re.findall(
+        r"^(\w[\w, ]*)\n((?:    .*(?:\n|\Z))+)", f"{section[1]}\n" if section else "", re.MULTILINE
+    )
+    return next(
+        (" ".join(said.split()) for kinds, said in entries if kind in re.split(", *", kinds)), ""
+    )
+
+
+def _uses(function: ast.FunctionDef, name: str) -> bool:
+    """Whether a function calls, or hands on, another one of its module."""
+    return any(
+        (isinstance(node, ast.Name) and node.id == name)
+        or (isinstance(node, ast.Attribute) and node.attr == name)
+        for node in ast.walk(function)
+    )
