@@ -45,9 +45,9 @@ def job() -> Iterator[Any]:
         cells = [f"\n  in recordings.tsv: {cell}" for cell in cells_in(str(error))]
         log.error("ERROR %s", "".join([str(error), *cells]))
         sys.exit(1)
-    except KeyboardInterrupt:
-        log.error("ERROR interrupted")
-        sys.exit(130)
+    except KeyboardInterrupt as interrupted:
+        log.error("ERROR %s", interrupted or "interrupted")
+        sys.exit(getattr(interrupted, "exit_code", 130))
     except Exception as error:
         log.exception("an error that hdmea does not know:")
         log.error("ERROR %s: %s", type(error).__name__, error)

@@ -2,7 +2,12 @@
 
 from _job import job
 
+from hdmea.batch import read_config
 from hdmea.pipeline import assemble
 
 with job() as snakemake:
-    assemble(snakemake.input.parts, snakemake.output.session)
+    assemble(
+        snakemake.input.parts,
+        snakemake.output.session,
+        work_dir=read_config(snakemake.config).work_folder(snakemake.wildcards.recording),
+    )

@@ -6,6 +6,7 @@ from hdmea.batch import read_config
 from hdmea.pipeline import run_part
 
 with job() as snakemake:
+    config = read_config(snakemake.config)
     run_part(
         snakemake.params.step,
         snakemake.params.parameters,
@@ -14,5 +15,6 @@ with job() as snakemake:
         dataset_id=snakemake.wildcards.recording,
         cmcr_path=snakemake.input.get("cmcr"),
         cmtr_path=snakemake.input.get("cmtr"),
-        stimuli_dir=read_config(snakemake.config).stimuli,
+        stimuli_dir=config.stimuli,
+        work_dir=config.work_folder(snakemake.wildcards.recording),
     )

@@ -1,5 +1,7 @@
 """Deferred mode: process a recording in memory and write it once."""
 
+from pathlib import Path
+
 from _job import job
 
 from hdmea.batch import read_config
@@ -15,6 +17,7 @@ with job() as snakemake:
         cmcr_path=snakemake.input.get("cmcr"),
         cmtr_path=snakemake.input.get("cmtr"),
         stimuli_dir=config.stimuli,
-        work_dir=None if config.work_dir is None else f"{config.work_dir}/{recording}",
+        work_dir=config.work_folder(recording),
+        parts=sorted(Path(config.steps_dir, recording).glob("*.h5")),
         checkpoints={step: snakemake.output[step] for step in config.checkpoints},
     )

@@ -317,6 +317,7 @@ def test_the_order_of_the_units_does_not_matter(runs: Runs, feature: Feature) ->
 
 @each_feature
 def test_units_together_and_apart_are_the_same(runs: Runs, feature: Feature) -> None:
+    assert feature.unit_by_unit is (feature.name not in OF_OTHER_UNITS)
     whole = runs.result(feature.name, "as it is")
     half = runs.inputs(feature.name, "first").spikes.n_units
     for change, rows in (("first", slice(half)), ("rest", slice(half, None)), ("one", slice(1))):

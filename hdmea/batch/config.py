@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import (
@@ -145,8 +145,8 @@ class WorkflowConfig(_Strict):
     )
     work_dir: PathText | None = Field(
         default="work",
-        description="folder from which deferred mode goes on after a killed run or a changed "
-        "parameter; null: everything is computed anew",
+        description="folder from which a run goes on that was ended or killed, and in which what "
+        "matches is found after a changed parameter; null: everything is computed anew",
     )
     keep_steps: bool = Field(
         default=True,
@@ -221,6 +221,10 @@ class WorkflowConfig(_Strict):
         """Names of the features that are extracted."""
         chosen = getattr(self.steps, "extract_features", None)
         return () if chosen is None else tuple(dict.fromkeys(chosen.features))
+
+    def work_folder(self, recording: str) -> Path | None:
+        """Where a recording's work is kept while it is not done, and its last result."""
+        return None if self.work_dir is None else Path(self.work_dir, recording)
 
     def needed_features(self, step: str) -> tuple[str, ...]:
         """Features that a step needs with its parameters."""

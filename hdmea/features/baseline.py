@@ -137,4 +137,5 @@ BASELINE = Feature(
     ),
     compute=baseline,
     description="Rate and irregularity of firing on the grey stimulus.",
+    unit_by_unit=True,
 )

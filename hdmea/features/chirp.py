@@ -342,4 +342,5 @@ CHIRP = Feature(
     ),
     compute=chirp,
     description="Gain against frequency and against contrast, of a chirp.",
+    unit_by_unit=True,
 )

@@ -122,6 +122,9 @@ class Feature:
         The function, of inputs and parameters.
     description
         One sentence.
+    unit_by_unit
+        Whether what it returns of a unit depends on no other one. Then it is computed for blocks
+        of units, and a run that is ended between two of them loses nothing.
     """
 
     name: str
@@ -132,6 +135,7 @@ class Feature:
     outputs: tuple[Output, ...]
     compute: Callable[[FeatureInputs, Any], FeatureResult]
     description: str
+    unit_by_unit: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what does not make a whole declaration.

@@ -234,4 +234,5 @@ DENSE_NOISE = Feature(
     outputs=FIELD_OUTPUTS,
     compute=dense_noise,
     description="Receptive field and temporal filter from dense noise.",
+    unit_by_unit=True,
 )

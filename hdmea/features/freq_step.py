@@ -259,4 +259,5 @@ FREQ_STEP = Feature(
     ),
     compute=freq_step,
     description="Harmonics of responses to sines of fixed frequencies.",
+    unit_by_unit=True,
 )

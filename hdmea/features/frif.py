@@ -86,4 +86,5 @@ FRIF = Feature(
     ),
     compute=frif,
     description="Firing rate between consecutive display frames.",
+    unit_by_unit=True,
 )

@@ -117,4 +117,5 @@ GREEN_BLUE = Feature(
     ),
     compute=green_blue,
     description="Responses to the onset and offset of green and of blue light.",
+    unit_by_unit=True,
 )

@@ -232,4 +232,5 @@ MOVING_BAR = Feature(
     outputs=OUTPUTS,
     compute=moving_bar,
     description="Selectivity for the direction and the orientation of a moving bar.",
+    unit_by_unit=True,
 )

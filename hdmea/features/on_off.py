@@ -151,4 +151,5 @@ ON_OFF = Feature(
     ),
     compute=on_off,
     description="Responses to the onset and offset of a light step.",
+    unit_by_unit=True,
 )

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from hdmea.errors import ParameterError
 from hdmea.kernels.spikes import SpikeTrains
+from hdmea.pieces import Pieces
 
 Float64 = npt.NDArray[np.float64]
 Float32 = npt.NDArray[np.float32]
@@ -123,6 +124,7 @@ def spike_triggered_average(
     with_z: bool = True,
     threads: int = 1,
     empty: Callable[[tuple[int, ...], npt.DTypeLike], npt.NDArray[Any]] = np.empty,
+    pieces: Pieces | None = None,
 ) -> StaResult:
     """Average the movie around every spike.
 
@@ -154,6 +156,8 @@ def spike_triggered_average(
         Threads over blocks of pixels; the result is the same bit for bit.
     empty
         Makes the arrays of the result, from shape and type; all of them are written.
+    pieces
+        What an earlier run has left, and what this one may leave: a piece for each lag.
 
     Returns
     -------
@@ -182,6 +186,7 @@ def spike_triggered_average(
 
     n_frames = movie.shape[0]
     lags = _lags(cover_range, n_frames)
+    pieces = pieces or Pieces()
     total, eligible = eligible_counts(counts, n_frames, shown, lags)
     places = np.flatnonzero(eligible)
     first, stop = int(places[0]), int(places[-1]) + 1
@@ -200,6 +205,11 @@ def spike_triggered_average(
 
     with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
         for row, lag in enumerate(lags):
+            made = {"mean": mean[:, row]} | ({} if z is None else {"z": z[:, row]})
+            if (stored := pieces.stored(str(lag))) is not None:
+                for what, values in stored.items():
+                    made[what][:] = values
+                continue
             task = _Lag(used, eligible, n_spikes, starts, first + int(lag), with_z)
             jobs = [
                 pool.submit(task.write, part, block, mean, z, row)
@@ -207,6 +217,7 @@ def spike_triggered_average(
             ]
             for job in jobs:
                 job.result()
+            pieces.done(str(lag), made)
     shape = (total.shape[0], lags.size, *movie.shape[1:])
     return StaResult(
         mean=mean.reshape(shape),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
@@ -100,3 +101,33 @@ def file_digest(path: Path | str, full_limit_bytes: int = FULL_LIMIT_BYTES) -> F
     except OSError as error:
         raise RecordingFileError(f"{path} cannot be read: {error}") from error
     return FileDigest(size, digest.hexdigest(), "sampled", stamp)
+
+
+def known_digest(
+    path: Path | str, sha256: str = "", stamp: Mapping[str, int] | None = None
+) -> FileDigest:
+    """Digest of a file, which is not read if nobody has touched it since it was taken.
+
+    Parameters
+    ----------
+    path
+        The file.
+    sha256, stamp
+        Its digest at another time, if one was taken, and the fields of its stamp then.
+
+    Returns
+    -------
+    FileDigest
+
+    Raises
+    ------
+    FileMissingError, RecordingFileError
+        As `file_digest`.
+    """
+    try:
+        now = file_stamp(path)
+    except OSError:
+        return file_digest(path)  # which says why
+    if not sha256 or now._asdict() != {field: (stamp or {}).get(field) for field in now._fields}:
+        return file_digest(path)
+    return FileDigest(now.size, sha256, "full" if now.size <= FULL_LIMIT_BYTES else "sampled", now)

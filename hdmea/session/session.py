@@ -279,8 +279,7 @@ class PipelineSession(SessionState):
         self._file, self._file_digest = target.absolute(), written.manifest
         self.spool_beside(self._file)
         self._unsaved = False
-        if self._work:
-            self._work.finish(target)
+        self.work.finish(target)
         return target
 
     def _see_own_file(self, target: Path) -> None:

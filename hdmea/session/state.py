@@ -16,12 +16,14 @@ from hdmea.arrays import Array, Variable, Variables, frozen, on_disk, require_ar
 from hdmea.contribution import Contribution, Recipe
 from hdmea.digest import plain
 from hdmea.errors import MissingDataError, ParameterError
+from hdmea.interruption import safe_point
+from hdmea.pieces import Pieces
 from hdmea.session import run_record, tables
 from hdmea.session.identity import check_dataset_id
 from hdmea.session.ledger import Ledger
 from hdmea.session.memory import MemoryKeeper, budget_bytes, bytes_in_memory
 from hdmea.session.requests import FeatureRequests
-from hdmea.store.parts import WorkFolder
+from hdmea.store.parts import NoWork, Work
 from hdmea.store.reader import SessionFile
 from hdmea.store.spool import from_file
 
@@ -45,6 +47,13 @@ class SessionState:
         What its arrays may take in memory; see `create_session`.
     **places
         ``cmcr_path``, ``cmtr_path``, ``stimuli_dir``: where the inputs are.
+
+    Attributes
+    ----------
+    work
+        What earlier runs have left, and where this one keeps what it makes.
+    pieces
+        Those of what is being computed now.
     """
 
     def __init__(
@@ -65,7 +74,8 @@ class SessionState:
         self._ledger = Ledger()
         self._requests = FeatureRequests()
         self._unsaved = True
-        self._work: WorkFolder | None = None
+        self.work: Work = NoWork()
+        self.pieces = Pieces()
         self._memory = MemoryKeeper(budget_bytes(memory_budget_gb), self.output_dir)
         self.set_places(**places)
 
@@ -268,18 +278,19 @@ class SessionState:
         """
         found = self._ledger.get(recipe.name)
         if found is None or found.key != recipe.key:
-            found = self._work.find(recipe.name, recipe.key) if self._work else None
+            found = self.work.find(recipe.name, recipe.key)
         if found is not None:
             if accept is not None:
                 accept(found.variables)
         else:
+            self.pieces = self.work.pieces(recipe, self._header())
             found = self._computed(recipe, compute, accept, told or {})
-            if self._work:
-                kept = self._work.keep(found, self._header())
-                if _is_spooled(found):
-                    found = from_file(found, SessionFile(kept))
+            kept = self.work.keep(found, self._header())
+            if kept is not None and _is_spooled(found):
+                found = from_file(found, SessionFile(kept))
         if self._ledger.get(recipe.name) is not found:
             self._add(found)
+        safe_point()
         return found
 
     def request_feature(
@@ -297,10 +308,6 @@ class SessionState:
     def requested_features(self) -> dict[str, dict[str, Any]]:
         """Features that are wanted and not there yet, with their parameters."""
         return self._requests.wanted()
-
-    def use_work_folder(self, folder: str | Path) -> None:
-        """Keep every contribution as a part in a folder as it is made, and take from there."""
-        self._work = WorkFolder(Path(folder))
 
     def _computed(
         self,

@@ -117,6 +117,7 @@ def _average(session: PipelineSession, parameters: ComputeStaParameters, movie: 
         with_z=with_z,
         threads=parameters.threads,
         empty=session.allocate,
+        pieces=session.pieces,
     )
     group = f"sta/{movie.name}"
     dims = ("unit", "lag", "y", "x")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError, field_validator
@@ -17,6 +18,7 @@ from hdmea.errors import (
     ParameterError,
     UnknownNameError,
 )
+from hdmea.features.blocks import compute_in_blocks
 from hdmea.features.declaration import Feature, FeatureResult, check, not_applicable
 from hdmea.features.inputs import FeatureInputs
 from hdmea.features.registry import (
@@ -29,7 +31,7 @@ from hdmea.features.registry import (
 )
 from hdmea.session import PipelineSession
 from hdmea.session.requests import FAILED
-from hdmea.steps.feature_inputs import feature_inputs
+from hdmea.steps.feature_inputs import feature_inputs, of_units
 from hdmea.steps.inputs import spike_trains
 from hdmea.steps.session_display import no_clock_reason
 from hdmea.steps.step import Step, StepParameters, Task, obtain
@@ -233,7 +235,8 @@ def _compute(session: PipelineSession, feature: Feature, parameters: BaseModel) 
         )
         result = not_applicable(feature, n_units)
     else:
-        result = feature.compute(inputs, parameters)
+        rows_of = partial(of_units, session, inputs)
+        result = compute_in_blocks(feature, n_units, rows_of, parameters, session.pieces)
     check(feature, result, n_units)
     return _variables(feature, result)
 

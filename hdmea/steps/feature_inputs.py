@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
 from functools import partial
 
 import numpy as np
@@ -30,6 +31,39 @@ def feature_inputs(session: PipelineSession, feature: Feature) -> FeatureInputs:
         duration_s=_duration_s(session) if "duration" in needs else None,
         movies=_movies(session) if "movies" in needs else {},
         geometry=_geometry(session) if "movies" in needs else None,
+    )
+
+
+def of_units(session: PipelineSession, inputs: FeatureInputs, rows: slice) -> FeatureInputs:
+    """What there is of the units in these rows; movies, trials and their places are of all."""
+    n_units = inputs.spikes.n_units
+    if (rows.start, rows.stop) == (0, n_units):
+        return inputs
+
+    def of_feature(name: str) -> dict[str, Array]:
+        return {
+            what: values[rows]
+            if session[f"features/{name}/{what}"].dims[:1] == ("unit",)
+            else values
+            for what, values in inputs.features[name].items()
+        }
+
+    return replace(
+        inputs,
+        spikes=inputs.spikes.rows(rows.start, rows.stop),
+        stas={name: _sta_of(sta, rows) for name, sta in inputs.stas.items()},
+        features={name: of_feature(name) for name in inputs.features},
+        units=inputs.units
+        and Units(*(getattr(inputs.units, column.name)[rows] for column in fields(Units))),
+    )
+
+
+def _sta_of(sta: Sta, rows: slice) -> Sta:
+    return replace(
+        sta,
+        mean=sta.mean[rows],
+        z=None if sta.z is None else sta.z[rows],
+        n_spikes=sta.n_spikes[rows],
     )
 
 

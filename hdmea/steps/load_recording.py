@@ -64,7 +64,7 @@ class LoadRecordingParameters(StepParameters):
 
 
 def _tasks(session: PipelineSession, parameters: LoadRecordingParameters) -> Iterable[Task]:
-    from hdmea.mcs import file_digest
+    from hdmea.mcs import known_digest
 
     paths = {"cmcr": session.cmcr_path, "cmtr": session.cmtr_path}
     files = {role: path for role, path in paths.items() if path is not None}
@@ -72,7 +72,8 @@ def _tasks(session: PipelineSession, parameters: LoadRecordingParameters) -> Ite
         raise MissingDataError(
             f"session {session.dataset_id!r} has no files; give cmcr_path=, cmtr_path= or both"
         )
-    digests = {role: file_digest(path) for role, path in files.items()}
+    known = session.work.inputs_of("load_recording")
+    digests = {role: known_digest(path, *known.get(role, ())) for role, path in files.items()}
     given = given_times(parameters.frame_clock)
     inputs = {role: digest.sha256 for role, digest in digests.items()}
     if given is not None:  # the times themselves, not the name of the file that holds them

@@ -12,7 +12,8 @@ from typing import Any
 from tqdm import tqdm
 
 from hdmea.errors import MissingDataError, ParameterError, SessionFileError
-from hdmea.session import PipelineSession, create_session
+from hdmea.interruption import stopping_at_safe_points
+from hdmea.session import PipelineSession, create_session, working_in, working_on_part
 from hdmea.steps.adjust_p_values import complete_q_values
 from hdmea.steps.extract_features import complete_pending
 from hdmea.steps.registry import get_step
@@ -99,6 +100,7 @@ def run_recording(
     cmtr_path: str | Path | None = None,
     stimuli_dir: str | Path | None = None,
     work_dir: str | Path | None = None,
+    parts: Iterable[str | Path] = (),
     checkpoints: Mapping[str, str | Path] | None = None,
     memory_budget_gb: float | None = None,
     progress: bool = False,
@@ -116,7 +118,10 @@ def run_recording(
     work_dir
         Folder in which each step's result is kept as it is made: a run that is killed and
         started again goes on where it was, and one with a changed parameter redoes only what
-        depends on it.
+        depends on it. With it SIGTERM and Ctrl-C end the run at its next safe point, where all
+        that is done is kept. Only one process at a time works in it; another one waits.
+    parts
+        Files in which contributions may be found as well: parts of immediate mode.
     checkpoints
         Files to write after the steps of these names.
     memory_budget_gb
@@ -134,6 +139,8 @@ def run_recording(
         If a feature is still pending at the end.
     HdmeaError
         Any error of a step; what was done before is kept in ``work_dir``.
+    RunInterrupted
+        After SIGTERM or Ctrl-C, if there is a ``work_dir``.
     """
     checkpoints = dict(checkpoints or {})
     unknown = sorted(set(checkpoints) - set(steps))
@@ -151,16 +158,21 @@ def run_recording(
         memory_budget_gb=memory_budget_gb,
     )
     session.spool_beside(output)
-    if work_dir is not None:
-        session.use_work_folder(work_dir)
-    for step, parameters in tqdm(
-        parsed, desc=session.dataset_id, unit="step", disable=not progress
-    ):
-        run(step, session, parameters)
-        if step.name in checkpoints:
-            session.checkpoint(checkpoints[step.name], checkpoint_name=step.name)
-    require_nothing_pending(session)
-    return publish(session, output)
+
+    def work() -> StepResult:
+        for step, parameters in tqdm(
+            parsed, desc=session.dataset_id, unit="step", disable=not progress
+        ):
+            run(step, session, parameters)
+            if step.name in checkpoints:
+                session.checkpoint(checkpoints[step.name], checkpoint_name=step.name)
+        require_nothing_pending(session)
+        return publish(session, output)
+
+    if work_dir is None:
+        return work()
+    with stopping_at_safe_points(), working_in(session, work_dir, parts):
+        return work()
 
 
 def run_part(
@@ -173,6 +185,7 @@ def run_part(
     cmcr_path: str | Path | None = None,
     cmtr_path: str | Path | None = None,
     stimuli_dir: str | Path | None = None,
+    work_dir: str | Path | None = None,
 ) -> Path:
     """Run one step on parts and write only what it adds, as a part.
 
@@ -186,6 +199,9 @@ def run_part(
         The parts that it needs; none for a step that creates a session.
     dataset_id, cmcr_path, cmtr_path, stimuli_dir
         As for `create_session`, for a step that creates one.
+    work_dir
+        Folder in which the recording's last result is looked for what is wanted, and in which a
+        part that is interrupted keeps what is done of it. Ends then as `run_recording` does.
 
     Returns
     -------
@@ -196,6 +212,8 @@ def run_part(
     ------
     MissingDataError
         If the parts lack what the step needs, so that something stays pending.
+    RunInterrupted
+        After SIGTERM or Ctrl-C, if there is a ``work_dir``.
     """
     step = get_step(step_name)
     if step.creates:
@@ -205,20 +223,47 @@ def run_part(
         session.set_places(stimuli_dir=stimuli_dir)
     session.spool_beside(output)
     before = set(session.contributions)
-    run(step, session, step.parse(parameters))
-    require_nothing_pending(session)
-    return session.save_part(output, [name for name in session.contributions if name not in before])
+
+    def work() -> Path:
+        run(step, session, step.parse(parameters))
+        require_nothing_pending(session)
+        made = [name for name in session.contributions if name not in before]
+        return session.save_part(output, made)
+
+    if work_dir is None:
+        return work()
+    with stopping_at_safe_points(), working_on_part(session, work_dir, Path(output).stem):
+        return work()
 
 
-def assemble(parts: Iterable[str | Path], output: str | Path) -> StepResult:
+def assemble(
+    parts: Iterable[str | Path], output: str | Path, *, work_dir: str | Path | None = None
+) -> StepResult:
     """Put the parts of one recording together as its session file.
+
+    Parameters
+    ----------
+    parts
+        All of them.
+    output
+        The session file.
+    work_dir
+        Folder in which it is remembered as the recording's last result.
+
+    Returns
+    -------
+    StepResult
 
     Raises
     ------
     SessionFileError
         If the parts do not belong together.
     """
-    return publish(PipelineSession.from_parts(parts), output)
+    session = PipelineSession.from_parts(parts)
+    if work_dir is None:
+        return publish(session, output)
+    with working_in(session, work_dir):
+        return publish(session, output)
 
 
 def require_nothing_pending(session: PipelineSession) -> None:
