@@ -1,6 +1,7 @@
 """All topics, in the order of the page."""
 
 from faults.calls import CALLS
+from faults.damage import DAMAGE
 from faults.power_losses import POWER_LOSSES
 
-TOPICS = {topic.name: topic for topic in (CALLS, POWER_LOSSES)}
+TOPICS = {topic.name: topic for topic in (CALLS, POWER_LOSSES, DAMAGE)}

@@ -38,6 +38,10 @@ class RecordingFileError(HdmeaError, OSError):
     """A file that hdmea did not write (.cmcr, .cmtr, an old result) is damaged, or does not fit."""
 
 
+class UnreadableRecordingError(RecordingFileError):
+    """Reading the file crashes or hangs HDF5, which is not tried outside of the probe's process."""
+
+
 class SessionFileError(HdmeaError, OSError):
     """A session file is damaged, of another kind, or of an unknown version."""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from faulty_recordings import FaultyRecordings, write_library
 
+from faults.lab import Lab, make_lab
 from hdmea.simulate import SimulatedDataset, simulate_dataset
 
 
@@ -26,6 +27,12 @@ def places(tiny_dataset: SimulatedDataset) -> dict[str, Path]:
         "cmtr_path": pair.cmtr_path,
         "stimuli_dir": tiny_dataset.stimuli_path,
     }
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
+    """A recording of two units, and what the steps make of it in both ways: what is harmed."""
+    return make_lab(tmp_path_factory.mktemp("lab"))
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from mcs_recordings import sensor_trace
 
 from hdmea.cli import main
 from hdmea.errors import FileMissingError, MissingDataError, RecordingFileError
-from hdmea.mcs import inspect_file, inspection, open_cmcr
+from hdmea.mcs import AnalogStream, inspect_file, inspection, open_cmcr
 from hdmea.pipeline import PipelineSession, add_section_time, create_session, load_recording
 from hdmea.simulate import wrap_recording, write_cmcr, write_stimulus_library
 
@@ -106,6 +106,14 @@ def zeros_in(role: str, dataset: str, share: float, until: float = 1.0) -> Chang
     return change
 
 
+def fewer_samples(cmcr: Path, _: Path) -> None:
+    """The length of the rows is half of itself, in the two places where the file tells it."""
+    content = cmcr.read_bytes()
+    length = (120_000).to_bytes(8, "little")
+    assert 1 <= content.count(length) <= 2
+    cmcr.write_bytes(content.replace(length, (60_000).to_bytes(8, "little")))
+
+
 def in_file(role: str, edit: Callable[[h5py.File], None]) -> Change:
     def change(cmcr: Path, cmtr: Path) -> None:
         with h5py.File({"cmcr": cmcr, "cmtr": cmtr}[role], "r+") as file:
@@ -155,6 +163,25 @@ def version(number: int | None) -> Callable[[h5py.File], None]:
 
 def export(file: h5py.File) -> None:
     file.attrs["McsHdf5ProtocolType"] = np.bytes_("RawData")
+
+
+def attribute(path: str, name: str, value: str | None) -> Callable[[h5py.File], None]:
+    def edit(file: h5py.File) -> None:
+        del file[path].attrs[name]
+        if value is not None:
+            file[path].attrs[name] = np.bytes_(value)
+
+    return edit
+
+
+def without_unit(file: h5py.File) -> None:
+    del file["Spike Sorter/Unit 4"]
+
+
+def other_measure(file: h5py.File) -> None:
+    info = file["Spike Sorter/Unit 4/Unit Info"][...]
+    info.dtype.names = tuple(name.replace("RSTD", "RSTE") for name in info.dtype.names)
+    replace(file["Spike Sorter/Unit 4"], "Unit Info", info)
 
 
 def without_sorter(file: h5py.File) -> None:
@@ -214,11 +241,11 @@ FAULTS: dict[str, tuple[Change, str]] = {
     "pulses end in zeros": (
         zeros_in("cmcr", ROW, 0.8),
         r"row 1 \('Frame sync'\) of stream 'Analog Data' in rec\.cmcr is nothing but 0 from "
-        r"3\.600 s to its end at 6\.000 s.* copy it again and compare",
+        r"3\.600 s to 6\.000 s, as it is nowhere else: .* copy it again and compare",
     ),
     "photodiode ends in zeros": (
         zeros_in("cmcr", ROW, 0.4, 0.5),
-        r"row 0 \('Photodiode'\).* 0 from 4\.800 s to its end at 6\.000 s",
+        r"row 0 \('Photodiode'\).* 0 from 4\.800 s to 6\.000 s",
     ),
     "peaks end in zeros": (
         zeros_in("cmtr", PEAKS, 0.75),
@@ -234,6 +261,40 @@ FAULTS: dict[str, tuple[Change, str]] = {
         r"not a pair: rec-\.cmtr was made from rec\.cmcr, but other\.cmcr was given.*pair_check",
     ),
     "wrong pair": (wrong, r"but other\.cmcr was given; durations differ: .*6\.000 s, .*2\.000 s"),
+    "photodiode with a hole": (
+        zeros_in("cmcr", ROW, 0.2, 0.21),
+        r"row 0 \('Photodiode'\).* 0 from 2\.400 s to 2\.520 s, as it is nowhere else.* copy it",
+    ),
+    "no type id": (
+        in_file("cmcr", attribute(ANALOG, "ID.TypeID", None)),
+        r"rec\.cmcr: /Acquisition/Analog Data has no type id; .*copy it again",
+    ),
+    "damaged type id": (
+        in_file("cmtr", attribute("Spike Sorter/Unit 4", "ID.TypeID", "0e5a97df-9de0-4a22")),
+        r"rec-\.cmtr: /Spike Sorter/Unit 4 calls itself SingleUnit, but has the type id "
+        r"'0e5a97df-9de0-4a22'; .*copy it again",
+    ),
+    "no SubType": (
+        in_file("cmcr", attribute(ANALOG, "SubType", None)),
+        r"rec\.cmcr: stream 'Analog Data' does not tell its SubType\. .*copy it again",
+    ),
+    "damaged SubType": (
+        in_file("cmcr", attribute(ANALOG, "SubType", "Auxiliaxy")),
+        r"rec\.cmcr has no stream of SubType 'Auxiliary', but one of 'Auxiliaxy', which is not "
+        r"known; known are Auxiliary, Digital, StgWaveform\..*copy it again",
+    ),
+    "fewer units than are listed": (
+        in_file("cmtr", without_unit),
+        r"rec-\.cmtr: 'Units' lists 2 units, 1 are there; they differ in 4\. .*copy the file again",
+    ),
+    "damaged name of a measure": (
+        in_file("cmtr", other_measure),
+        r"rec-\.cmtr: Unit 4 and Unit 1 do not have the same measures: rstd, rste\. .*copy the",
+    ),
+    "fewer samples than are stored": (
+        fewer_samples,
+        r"rec\.cmcr: .*ChannelData 1 declares 480000 bytes .* but stores 960000\. .*copy it again",
+    ),
     "no Tick": (in_file("cmcr", without_tick), r"rec\.cmcr.* no column 'Tick'; it has ChannelID"),
     "zero Tick": (
         in_file("cmcr", zero_tick),
@@ -351,19 +412,34 @@ def test_a_row_that_rests_at_zero_is_no_damage(pair: Pair) -> None:
     assert session.warnings == []
     assert session.values("stimulus/frame_times").size == 266
     with open_cmcr(pair.cmcr) as recording:
-        assert recording.analog[0].zeros_at_end(1) == 0
+        assert recording.analog[0].holes(1) == []
 
 
-def test_zeros_at_the_end_are_counted_exactly(pair: Pair) -> None:
+def test_holes_are_found_exactly_wherever_they_are(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rng = np.random.default_rng(1)
-    for n_zeros, expected in ((30_000, 30_000), (20_001, 20_001), (19_999, 0), (120_000, 0)):
+    cases = [
+        [(90_000, 120_000)],  # to the end
+        [(0, 700)],
+        [(9_900, 10_400), (50_000, 75_001)],  # across the borders of the blocks that are read
+        [(40_000, 40_499)],  # too short to be told from noise
+        [(0, 120_000)],  # nothing was ever written, or it rests at 0
+    ]
+    blocks = AnalogStream.blocks
+    monkeypatch.setattr(AnalogStream, "blocks", lambda self, channel: blocks(self, channel, 10_000))
+    for zeros in cases:
+        analog = rng.integers(1, 5, (2, 120_000)).astype(np.int32)
+        analog[:, ::200] = 0  # rare, and no hole
+        for start, stop in zeros:
+            analog[0, start - 1] = analog[0, stop % 120_000] = 1
+            analog[0, start:stop] = 0
         with h5py.File(pair.cmcr, "r+") as file:
-            analog = rng.integers(1, 5, (2, 120_000)).astype(np.int32)
-            analog[0, 120_000 - n_zeros :] = 0
             file[ROW][...] = analog
         with open_cmcr(pair.cmcr) as recording:
-            assert recording.analog[0].zeros_at_end(0) == expected
-            assert recording.analog[0].zeros_at_end(1) == 0
+            expected = [(a, b) for a, b in zeros if 500 <= b - a < 120_000]
+            assert recording.analog[0].holes(0) == expected
+            assert recording.analog[0].holes(1) == []
 
 
 def test_units_without_an_analog_stream_are_loaded_and_sections_say_why_not(
@@ -391,6 +467,15 @@ def test_later_versions_of_the_format_are_read_and_unknown_ones_are_said(
         f"{name} has FileVersion 3, but 1 and 2 are known" for name in ("rec.cmcr", "rec-.cmtr")
     ]
     assert [warning.partition(" here")[0] for warning in session.warnings] == said * warned
+
+
+def test_what_a_whole_file_would_tell_is_missed(pair: Pair) -> None:
+    in_file("cmcr", attribute("/", "ProgramName", None))(*pair)
+    in_file("cmtr", attribute("/", "DateTime", "31.02.2020 12:00:00"))(*pair)
+    assert [warning.partition(", as every")[0] for warning in load(pair).warnings] == [
+        "rec.cmcr does not tell its ProgramName",
+        "rec-.cmtr does not tell its DateTime",
+    ]
 
 
 def test_several_sweeps_and_regions_are_no_contradiction_and_the_first_sweep_is_used(

@@ -21,7 +21,7 @@ from faults import __main__ as program
 from faults import calls
 from faults.judge import DAMAGED, End, Tally, judge, state_of
 from faults.kinds import FAULTS
-from faults.lab import PARAMETERS, Lab, make_lab
+from faults.lab import PARAMETERS, Lab
 from faults.page import PAGE, rendered, stored
 from faults.planting import ROOT, plant, scratch_folder
 from faults.power import PAGE_BYTES, Call, after_power_loss
@@ -49,11 +49,6 @@ def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return build(tmp_path_factory.mktemp("shim"))
     except NoCompilerError as error:
         pytest.skip(str(error))
-
-
-@pytest.fixture(scope="session")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
-    return make_lab(tmp_path_factory.mktemp("lab"))
 
 
 # -- a sample --------------------------------------------------------------------------------------

@@ -11,8 +11,14 @@ import numpy as np
 import pytest
 from mcs_recordings import Pair, sensor_trace, write_pair
 
-from hdmea.errors import FileMissingError, ParameterError, RecordingFileError
+from hdmea.errors import (
+    FileMissingError,
+    ParameterError,
+    RecordingFileError,
+    UnreadableRecordingError,
+)
 from hdmea.mcs import probe, probe_pair
+from hdmea.pipeline import create_session, load_recording
 
 
 @pytest.fixture
@@ -117,6 +123,21 @@ def test_a_crash_is_an_error_that_names_the_file(pair: Pair, child) -> None:
     assert str(pair.cmtr) in str(caught.value)
 
 
+@pytest.mark.parametrize("vendors", [True, False])
+def test_what_crashes_our_reader_is_refused_also_where_the_probe_only_warns(
+    pair: Pair, child, vendors: bool
+) -> None:
+    told = READING.replace("'reading'", "'read'").partition("\n")[2] if vendors else ""
+    child(f"{READING}{told}import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
+    session = create_session("rec", cmtr_path=pair.cmtr)
+    if vendors:
+        load_recording(session=session, probe="warn")
+        assert "crashed" in session.warnings[0]
+    else:
+        with pytest.raises(UnreadableRecordingError, match=r"Rec-\.cmtr: the probe .*crashed"):
+            load_recording(session=session, probe="warn")
+
+
 def test_a_hang_ends_at_the_deadline(pair: Pair, child) -> None:
     child(READING + "import time; time.sleep(60)")
     begun = time.monotonic()
@@ -131,6 +152,12 @@ def test_thousands_of_complaints_end_in_one_line(pair: Pair, child) -> None:
     with pytest.raises(RecordingFileError, match="the last word") as caught:
         probe_pair(pair.cmcr, None)
     assert len(str(caught.value)) < 1000
+
+
+def test_without_the_vendors_reader_no_file_is_blamed(pair: Pair, child) -> None:
+    child(READING + "print(json.dumps({'no_vendor': 'No module named McsPy'}))")
+    with pytest.raises(RecordingFileError, match="check itself could not start: No module named M"):
+        probe_pair(pair.cmcr, None)
 
 
 def test_a_check_that_cannot_start_does_not_blame_the_file(pair: Pair, child) -> None:

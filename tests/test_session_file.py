@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import h5py
@@ -161,36 +163,42 @@ def test_a_slice_reads_and_checks_only_its_blocks(tmp_path: Path) -> None:
     assert [path for path, _ in verify(tmp_path / "a.h5").damaged] == ["x/values"]
 
 
-def as_told(variable: Variable) -> tuple[object, ...]:
-    """All that a variable says: text as text, numbers bit for bit, unit, axes and words."""
-    values = variable.values
-    content = values.tolist() if values.dtype.kind == "U" else values.tobytes()
-    return content, variable.unit, variable.dims, variable.description
+def test_all_bytes_that_are_no_values_have_a_digest(tmp_path: Path) -> None:
+    path = tmp_path / "a.h5"
+    save(path)
+    places: list[tuple[int, int]] = []
+
+    def note(_: str, node: h5py.Group | h5py.Dataset) -> None:
+        if isinstance(node, h5py.Dataset) and node.size:
+            places.append((node.id.get_offset(), node.nbytes))
+
+    with h5py.File(path) as file:
+        file.visititems(note)
+        stored = file["manifest/structure_sha256"][...].tobytes()
+    rest = bytearray(path.read_bytes())
+    for place, length in sorted(places, reverse=True):
+        del rest[place : place + length]
+    assert hashlib.sha256(rest).digest() == stored
+    before = path.read_bytes()
+    with h5py.File(path, "r+"):  # as a viewer does
+        pass
+    assert path.read_bytes() == before
+    with path.open("ab") as file:
+        file.write(b"\0")
+    with pytest.raises(SessionFileError, match="bytes that hold no values are not what was saved"):
+        SessionFile(path)
 
 
 def test_no_flipped_bit_or_truncation_goes_unnoticed(tmp_path: Path) -> None:
-    """Every damage is either found, or in bytes that hold nothing."""
     save(tmp_path / "good.h5")
     raw = (tmp_path / "good.h5").read_bytes()
-    expected = {path: as_told(v) for path, v in example().variables.items()}
     rng = np.random.default_rng(11)
-    found = 0
     for place in rng.integers(0, len(raw), 300):
         damaged = bytearray(raw)
         damaged[place] ^= 1 << int(rng.integers(8))
         (tmp_path / "bad.h5").write_bytes(damaged)
-        try:
-            report = verify(tmp_path / "bad.h5")
-        except SessionFileError:
-            found += 1
-            continue
-        if not report.is_good:
-            found += 1
-            continue
-        with SessionFile(tmp_path / "bad.h5") as file:
-            variables = file.contributions()["load_recording"].variables
-            assert {path: as_told(v) for path, v in variables.items()} == expected
-    assert found > 100
+        with suppress(SessionFileError):
+            assert not verify(tmp_path / "bad.h5").is_good
     for length in rng.integers(0, len(raw), 20):
         (tmp_path / "bad.h5").write_bytes(raw[:length])
         with pytest.raises(SessionFileError, match=r"bad\.h5"):

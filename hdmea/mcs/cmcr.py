@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import h5py
 import numpy as np
@@ -31,6 +31,8 @@ from hdmea.mcs.safe_h5 import (
     to_text,
 )
 from hdmea.mcs.streams import AnalogStream, DigitalEvents, SensorStream
+
+_CHANNEL_SUBTYPES: Final = ("Auxiliary", "Digital", "StgWaveform")
 
 
 class CmcrFile:
@@ -106,7 +108,7 @@ class CmcrFile:
         streams: list[str] = []
         with reading(self.path, "the digital events"):
             for name, group in groups_of_type(self._acquisition, typeids.EVENT_STREAM):
-                if text_attribute(group, "SubType") != "DigitalPort":
+                if self._subtype(name, group) != "DigitalPort":
                     continue
                 meta = self._meta(name, group, typeids.EVENT_META)
                 where = f"{self.path}: {name}"
@@ -153,6 +155,15 @@ class CmcrFile:
         ends += [one.t0_s + one.shape[0] / one.rate_hz for one in self.sensors]
         return replace(info, duration_s=max(ends, default=math.nan))
 
+    def _subtype(self, name: str, group: h5py.Group) -> str:
+        found = text_attribute(group, "SubType")
+        if not found:
+            raise RecordingFileError(
+                f"{self.path}: stream {name!r} does not tell its SubType. The file is damaged: "
+                "copy it again from its source and compare checksums"
+            )
+        return found
+
     def _meta(self, name: str, group: h5py.Group, wanted: str) -> npt.NDArray[Any]:
         found = datasets_of_type(group, wanted)
         if len(found) != 1:
@@ -163,8 +174,18 @@ class CmcrFile:
 
     def _channel_streams(self, subtype: str) -> Iterator[AnalogStream]:
         with reading(self.path, "the analog streams"):
-            for name, group in groups_of_type(self._acquisition, typeids.CHANNEL_STREAM):
-                if text_attribute(group, "SubType") != subtype:
+            streams = groups_of_type(self._acquisition, typeids.CHANNEL_STREAM)
+            found = {name: self._subtype(name, group) for name, group in streams}
+            odd = [one for one in found.values() if one not in _CHANNEL_SUBTYPES]
+            if odd and subtype not in found.values():
+                raise RecordingFileError(
+                    f"{self.path} has no stream of SubType {subtype!r}, but one of {odd[0]!r}, "
+                    f"which is not known; known are {', '.join(_CHANNEL_SUBTYPES)}. If it is not "
+                    "damaged (copy it again and compare checksums), send us `hdmea inspect --json "
+                    "--anonymous` of it"
+                )
+            for name, group in streams:
+                if found[name] != subtype:
                     continue
                 meta = self._meta(name, group, typeids.CHANNEL_META)
                 for data_name, data in datasets_of_type(group, typeids.CHANNEL_DATA):

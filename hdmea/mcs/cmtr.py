@@ -130,6 +130,7 @@ def read_cmtr(path: Path | str) -> Sorting:
             raise RecordingFileError(
                 f"{path}: two units have the same number; save it anew in CMOS-MEA-Tools"
             )
+        _check_units(path, sorters[0][1], units)
         unit_id = np.array(ids, dtype=np.int64)
         trains = [_included_us(path, unit, info.duration_s) for unit in units]
     sizes = np.array([sum(len(block) for block in blocks) for blocks, _ in trains], dtype=np.int64)
@@ -153,6 +154,33 @@ def read_cmtr(path: Path | str) -> Sorting:
         },
         tags=tuple(unit.tags for unit in units),
     )
+
+
+def _check_units(path: Path, sorter: h5py.Group, units: list[_Unit]) -> None:
+    """Compare the units with the sorter's own table of them, and with each other.
+
+    Raises
+    ------
+    RecordingFileError
+        If a unit is missing in one of both, or one has other measures than the rest.
+    """
+    lost = "Units are missing or damaged: copy the file again, or save it anew in CMOS-MEA-Tools"
+    found = [unit.unit_id for unit in units]
+    for name, dataset in datasets_of_type(sorter, typeids.UNITS_TABLE):
+        listed = column(read_table(dataset), "UnitID", f"{path}: {name}").tolist()
+        if sorted(listed) != found:
+            odd = ", ".join(map(str, sorted(set(listed) ^ set(found))[:5])) or "a number twice"
+            raise RecordingFileError(
+                f"{path}: {name!r} lists {len(listed)} units, {len(found)} are there; they differ "
+                f"in {odd}. {lost}"
+            )
+    measured = [unit for unit in units if unit.measures]
+    for unit in measured:
+        if others := sorted(set(unit.measures) ^ set(measured[0].measures)):
+            raise RecordingFileError(
+                f"{path}: {unit.name} and {measured[0].name} do not have the same measures: "
+                f"{', '.join(others[:5])}. {lost}"
+            )
 
 
 def acquisition_link(root: h5py.Group) -> str | None:

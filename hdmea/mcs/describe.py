@@ -112,8 +112,9 @@ def _sorted_contents(path: Path) -> Description:
 
 
 def _info(info: RecordingInfo) -> Description:
-    # JSON has no NaN.
-    return asdict(info) | {"duration_s": None if math.isnan(info.duration_s) else info.duration_s}
+    # JSON has no NaN, and lists only
+    duration_s = None if math.isnan(info.duration_s) else info.duration_s
+    return asdict(info) | {"duration_s": duration_s, "untold": list(info.untold)}
 
 
 def _summary_lines(description: Description) -> Iterator[str]:

@@ -33,6 +33,8 @@ class RecordingInfo:
         Version of the format.
     instrument
         All other attributes of the root, by their names in the file.
+    untold
+        Attributes of every recording's root that this one lacks, or that cannot be read.
     """
 
     duration_s: float
@@ -41,6 +43,7 @@ class RecordingInfo:
     program_version: str
     file_version: int
     instrument: Mapping[str, str | float]
+    untold: tuple[str, ...] = ()
 
 
 def read_info(root: h5py.Group) -> RecordingInfo:
@@ -68,13 +71,20 @@ def read_info(root: h5py.Group) -> RecordingInfo:
         value = text_attribute(root, name) if number is None else number
         if value != "":
             instrument[name] = value
+    words = {
+        "DateTime": _iso(text_attribute(root, "DateTime")),
+        "ProgramName": text_attribute(root, "ProgramName"),
+        "ProgramVersion": text_attribute(root, "ProgramVersion"),
+    }
     return RecordingInfo(
         duration_s=float("nan") if duration_us is None else duration_us / 1e6,
-        started_at=_iso(text_attribute(root, "DateTime")),
-        program=text_attribute(root, "ProgramName"),
-        program_version=text_attribute(root, "ProgramVersion"),
+        started_at=words["DateTime"],
+        program=words["ProgramName"],
+        program_version=words["ProgramVersion"],
         file_version=int(version),
         instrument=instrument,
+        untold=tuple(name for name, value in words.items() if not value)
+        + (("LB.RecordingDuration",) if duration_us is None else ()),
     )
 
 

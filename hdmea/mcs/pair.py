@@ -17,7 +17,7 @@ def check_pair(sorting: Sorting | None, recording: CmcrFile) -> list[str]:
     The sorting's spike times count from the start of the file its link names, so a cropped,
     appended or filtered copy with another name has another time zero. A symbolic link counts as
     named like itself and like its target. Durations may differ by one per cent; of several sweeps
-    of a stream the last one ends it. Rows of the analog streams must be written to their ends.
+    of a stream the last one ends it. Rows of the analog streams must have no holes.
 
     Parameters
     ----------
@@ -51,12 +51,14 @@ def check_pair(sorting: Sorting | None, recording: CmcrFile) -> list[str]:
 def _unwritten(recording: CmcrFile) -> Iterator[str]:
     for stream in recording.analog:
         for row, label in enumerate(stream.labels):
-            missing_s = stream.zeros_at_end(row) / stream.rate_hz
-            if missing_s:
-                end_s = stream.t0_s + stream.n_samples / stream.rate_hz
-                yield (
-                    f"row {row} ({label!r}) of stream {stream.name!r} in {recording.path.name} is "
-                    f"nothing but 0 from {end_s - missing_s:.3f} s to its end at {end_s:.3f} s, as "
-                    "it is nowhere before: a part of the file is missing, copy it again and "
-                    "compare checksums"
-                )
+            holes = stream.holes(row)
+            if not holes:
+                continue
+            (start, stop), more = holes[0], len(holes) - 1
+            begin_s, end_s = (stream.t0_s + sample / stream.rate_hz for sample in (start, stop))
+            further = f", and {more} more such place{'s'[: more - 1]}" if more else ""
+            yield (
+                f"row {row} ({label!r}) of stream {stream.name!r} in {recording.path.name} is "
+                f"nothing but 0 from {begin_s:.3f} s to {end_s:.3f} s{further}, as it is nowhere "
+                "else: a part of the file is missing, copy it again and compare checksums"
+            )

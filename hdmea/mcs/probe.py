@@ -11,7 +11,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from hdmea.errors import FileMissingError, ParameterError, RecordingFileError
+from hdmea.errors import (
+    FileMissingError,
+    ParameterError,
+    RecordingFileError,
+    UnreadableRecordingError,
+)
 from hdmea.mcs.child import default_deadline_s, run_child
 
 _MODULE: Final = "hdmea.mcs.vendor"
@@ -65,7 +70,7 @@ def probe_pair(
         If a file does not exist.
     RecordingFileError
         If a reader crashes, fails or is not done in time, or the two disagree; it names the
-        file.
+        file. An `UnreadableRecordingError` if it is our own that crashes or is not done.
     """
     given = {
         kind: Path(path).absolute()
@@ -99,12 +104,18 @@ def _views(given: dict[str, Path], deadline_s: float) -> dict[Path, dict[str, An
     for line in said:
         if "refused" in line:
             raise RecordingFileError(line["refused"])
-    if problem:
+    without = [line["no_vendor"] for line in said if "no_vendor" in line]
+    if problem or without:
         begun = [line["reading"] for line in said if "reading" in line]
-        if not begun:
+        if without or not begun:
             names = " and ".join(str(path) for path in given.values())
-            raise RecordingFileError(f"{names}: the check itself could not start: {problem}")
-        raise RecordingFileError(f"{begun[-1]}: the probe of it failed: {problem}. {_ADVICE}")
+            raise RecordingFileError(
+                f"{names}: the check itself could not start: {problem or without[0]}"
+            )
+        message = f"{begun[-1]}: the probe of it failed: {problem}. {_ADVICE}"
+        if {"read": begun[-1]} in said:  # so it was the vendor's reader
+            raise RecordingFileError(message)
+        raise UnreadableRecordingError(message)
     return {Path(line["file"]): line for line in said if "file" in line}
 
 

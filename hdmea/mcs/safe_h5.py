@@ -42,6 +42,7 @@ _DAMAGE: Final = (
     KeyError, MemoryError, NotImplementedError, OSError, OverflowError, RuntimeError,
     SystemError, TypeError, ValueError,
 )  # fmt: skip
+_WORDS: Final = frozenset(typeids.NAMES.values())
 _KINDS: Final = {
     stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a named pipe",
@@ -202,8 +203,8 @@ def groups_of_type(group: h5py.Group, wanted: str) -> list[tuple[str, h5py.Group
     """Find the subgroups with a type id."""
     return [
         (name, node)
-        for name, node in children(group)
-        if isinstance(node, h5py.Group) and type_id(node) == wanted
+        for name, node, known in _typed_children(group)
+        if isinstance(node, h5py.Group) and known == wanted
     ]
 
 
@@ -211,12 +212,36 @@ def datasets_of_type(group: h5py.Group, wanted: str) -> list[tuple[str, h5py.Dat
     """Find the datasets with a type id, each checked by `check_dataset`."""
     found = [
         (name, node)
-        for name, node in children(group)
-        if isinstance(node, h5py.Dataset) and type_id(node) == wanted
+        for name, node, known in _typed_children(group)
+        if isinstance(node, h5py.Dataset) and known == wanted
     ]
     for _, dataset in found:
         check_dataset(dataset)
     return found
+
+
+def _typed_children(
+    group: h5py.Group,
+) -> Iterator[tuple[str, h5py.Group | h5py.Dataset, str]]:
+    """Children with their type ids; an object with a damaged one must not be overlooked.
+
+    A type that is not known here is left alone, unless the object calls itself by a word
+    (``ID.Type``) whose type is another. At the root, where a lab may put things of its own, what is
+    missing is noticed anyway.
+    """
+    for name, node in children(group):
+        known = type_id(node)
+        if known not in typeids.NAMES and group.name != "/":
+            word = text_attribute(node, "ID.Type")
+            if not known or word in _WORDS:
+                said = f"calls itself {word}, but has the type id {known!r}"
+                raise RecordingFileError(
+                    f"{group.file.filename}: {group.name}/{name} "
+                    f"{said if known else 'has no type id'}; every object of a recording has that "
+                    "of its kind. The file is damaged: copy it again from its source and compare "
+                    "checksums"
+                )
+        yield name, node, known
 
 
 def check_dataset(dataset: h5py.Dataset) -> None:
@@ -243,6 +268,12 @@ def check_dataset(dataset: h5py.Dataset) -> None:
         raise RecordingFileError(
             f"{where} declares {declared} bytes (shape {dataset.shape}) but stores {stored}: "
             "the file was not written to its end"
+        )
+    is_plain = creation.get_layout() == h5py.h5d.CONTIGUOUS and not dataset.dtype.hasobject
+    if declared < stored and is_plain:
+        raise RecordingFileError(
+            f"{where} declares {declared} bytes (shape {dataset.shape}) but stores {stored}. The "
+            "file is damaged: copy it again from its source and compare checksums"
         )
 
 

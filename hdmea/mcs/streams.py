@@ -14,6 +14,9 @@ import numpy.typing as npt
 from hdmea.errors import ParameterError
 from hdmea.mcs.safe_h5 import reading
 
+LEAST_HOLE = 500
+"""Half a page of a disk, in samples of four bytes; noise is never 0 as often in a row."""
+
 Integers = npt.NDArray[np.signedinteger[Any]]
 
 
@@ -64,26 +67,29 @@ class AnalogStream:
             values: Integers = self._data[channel, start:stop]
         return values
 
-    def zeros_at_end(self, channel: int) -> int:
-        """Count the samples at a channel's end that were never written, 0 if there are none.
+    def holes(self, channel: int) -> list[tuple[int, int]]:
+        """Samples ``[start, stop)`` of a channel that were never written, as far as one can tell.
 
-        These are a second or more of nothing but 0, where before them 0 is rare: what remains in a
-        file that was not written or copied to its end. A row that rests at 0 is no such thing.
+        These are `LEAST_HOLE` and more samples of nothing but 0, where 0 is rare otherwise: what
+        remains in a file that was not written or copied whole. A row that rests at 0 has no holes.
         """
-        least = max(1, round(self.rate_hz))
-        stop = self.n_samples
-        while stop > 0:
-            block = self.block(channel, max(0, stop - least), stop)
-            written = np.flatnonzero(block)
-            if written.size:
-                stop -= block.size - 1 - int(written[-1])
-                break
-            stop -= block.size
-        if self.n_samples - stop < least:
-            return 0
-        before = self.block(channel, max(0, stop - 10 * least), stop)
-        rare = before.size > 0 and np.count_nonzero(before == 0) < before.size / 100
-        return self.n_samples - stop if rare else 0
+        runs: list[tuple[int, int]] = []
+        n_zeros = at = 0
+        for block in self.blocks(channel):
+            changes = np.flatnonzero(np.diff(block == 0, prepend=False, append=False))
+            starts, stops = changes[::2], changes[1::2]
+            n_zeros += int(np.sum(stops - starts))
+            # what touches the block's borders may go on in its neighbours
+            long = (stops - starts >= LEAST_HOLE) | (starts == 0) | (stops == block.size)
+            for start, stop in zip(starts[long].tolist(), stops[long].tolist(), strict=True):
+                if runs and runs[-1][1] == at + start:
+                    start = runs.pop()[0] - at
+                runs.append((at + start, at + stop))
+            at += block.size
+        runs = [(start, stop) for start, stop in runs if stop - start >= LEAST_HOLE]
+        missing = sum(stop - start for start, stop in runs)
+        is_rare = n_zeros - missing < (self.n_samples - missing) / 100
+        return runs if is_rare else []
 
     def blocks(self, channel: int, size: int = 2**20) -> Iterator[Integers]:
         """Read a channel in successive blocks of at most ``size`` samples."""

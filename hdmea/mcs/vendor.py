@@ -2,8 +2,9 @@
 
 Run as ``python -m hdmea.mcs.vendor [--cmcr FILE] [--cmtr FILE]``. The vendor's reader crashes
 or hangs on some damaged files; here that hurts nobody. Writes one JSON object per line to
-stdout: ``{"reading": path}`` before a file is touched, ``{"refused": message}`` if our reader
-does not accept it, and ``{"file": path, "ours": {...}, "vendor": {...}}`` with what both see.
+stdout: ``{"reading": path}`` before a file is touched, ``{"refused": message}`` if our reader does
+not accept it, ``{"read": path}`` if it does, ``{"no_vendor": message}`` where the vendor's reader
+cannot be imported, and ``{"file": path, "ours": {...}, "vendor": {...}}`` with what both see.
 """
 
 from __future__ import annotations
@@ -157,13 +158,17 @@ def _check_link(path: Path) -> None:
         )
 
 
-def _look(vendor: Any, kind: str, path: Path, out: TextIO) -> None:
+def _look(kind: str, path: Path, out: TextIO) -> None:
     print(json.dumps({"reading": str(path)}), file=out, flush=True)
     if kind == "cmtr":
         _check_link(path)
-        ours, theirs = our_cmtr(path), vendor_cmtr(vendor, path)
+        ours = our_cmtr(path)
+        print(json.dumps({"read": str(path)}), file=out, flush=True)
+        theirs = vendor_cmtr(vendor_reader(), path)
     else:
-        ours, theirs = our_cmcr(path), vendor_cmcr(vendor, path)
+        ours = our_cmcr(path)
+        print(json.dumps({"read": str(path)}), file=out, flush=True)
+        theirs = vendor_cmcr(vendor_reader(), path)
     print(json.dumps({"file": str(path), "ours": ours, "vendor": theirs}), file=out, flush=True)
 
 
@@ -177,12 +182,14 @@ def main(argv: list[str] | None = None) -> int:
     out = sys.stdout
     # The vendor's reader prints to stdout, which is ours to report on.
     with contextlib.redirect_stdout(sys.stderr):
-        vendor = vendor_reader()
         for kind, path in files.items():
             if path is None:
                 continue
             try:
-                _look(vendor, kind, path, out)
+                _look(kind, path, out)
+            except ImportError as error:
+                print(json.dumps({"no_vendor": str(error)}), file=out, flush=True)
+                break
             except HdmeaError as error:
                 print(json.dumps({"refused": str(error)}), file=out, flush=True)
                 break

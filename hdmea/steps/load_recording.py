@@ -11,7 +11,7 @@ from pydantic import Field, field_validator
 
 from hdmea.arrays import Array, Variable, Variables, scalar, text
 from hdmea.digest import block_digest, canonical_json
-from hdmea.errors import MissingDataError, RecordingFileError
+from hdmea.errors import MissingDataError, RecordingFileError, UnreadableRecordingError
 from hdmea.session import PipelineSession
 from hdmea.steps.light_reference import given_times, light_reference
 from hdmea.steps.sources import files_told
@@ -129,7 +129,8 @@ def _load(
         try:
             probe_pair(cmcr_path, cmtr_path)
         except RecordingFileError as error:
-            if parameters.probe == "error":
+            # what crashes our reader in the child would crash it here
+            if parameters.probe == "error" or isinstance(error, UnreadableRecordingError):
                 raise
             session.warn(f"probe: {error}")
     variables: dict[str, Variable] = {
@@ -140,13 +141,13 @@ def _load(
     if cmcr_path is not None:
         with open_cmcr(cmcr_path) as cmcr:
             _check_pair(session, check_pair(sorting, cmcr), parameters.pair_check)
-            _check_version(session, cmcr_path.name, cmcr.info)
+            _check_root(session, cmcr_path.name, cmcr.info)
             variables |= _recording(cmcr.info)
             variables |= light_reference(
                 session, cmcr, parameters.frame_clock, given, cmcr.info.duration_s
             )
     if sorting is not None:
-        _check_version(session, sorting.path.name, sorting.info)
+        _check_root(session, sorting.path.name, sorting.info)
         if cmcr_path is None:
             variables |= _recording(sorting.info)
             variables |= light_reference(
@@ -172,7 +173,13 @@ def _check_pair(session: PipelineSession, disagreements: list[str], mode: str) -
         session.warn(f"pair check: {disagreement}")
 
 
-def _check_version(session: PipelineSession, name: str, info: RecordingInfo) -> None:
+def _check_root(session: PipelineSession, name: str, info: RecordingInfo) -> None:
+    """Warn of a version that is not known, and of what a whole file would tell."""
+    if info.untold:
+        session.warn(
+            f"{name} does not tell its {', '.join(info.untold)}, as every recording does: compare "
+            "its checksum with that of its source, the file may be damaged"
+        )
     if info.file_version > _LAST_KNOWN_VERSION:
         session.warn(
             f"{name} has FileVersion {info.file_version}, but 1 and {_LAST_KNOWN_VERSION} are "

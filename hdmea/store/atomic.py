@@ -12,7 +12,7 @@ import os
 import secrets
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -28,7 +28,11 @@ _log = logging.getLogger("hdmea")
 
 @contextmanager
 def atomic_hdf5(
-    path: Path, *, overwrite: bool = True, expected_bytes: int = 0
+    path: Path,
+    *,
+    overwrite: bool = True,
+    expected_bytes: int = 0,
+    finish: Callable[[RememberingFile], None] | None = None,
 ) -> Iterator[h5py.File]:
     """Write an HDF5 file that appears under its name only when it is whole and on disk.
 
@@ -40,6 +44,8 @@ def atomic_hdf5(
         Whether a file of that name may be replaced.
     expected_bytes
         Refuse at once when the file system has less room than this.
+    finish
+        Called with the bytes of the file when HDF5 has closed it, before it is published.
 
     Raises
     ------
@@ -73,6 +79,8 @@ def atomic_hdf5(
                 if target.error is None:
                     raise
             with named_errors(path):
+                if finish is not None and target.error is None:
+                    finish(target)
                 if target.error is not None:
                     raise target.error
                 os.fsync(descriptor)

@@ -111,10 +111,21 @@ def open_regular(path: Path) -> h5py.File:
     OSError
         If it is not a regular file, or not HDF5.
     """
+    return opened(regular(path), "r")
+
+
+def regular(path: Path) -> ReadableFile:
+    """Open a regular file for reading, as `open_regular` does, but not as HDF5.
+
+    Raises
+    ------
+    OSError
+        If it is not a regular file.
+    """
     target = ReadableFile(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), str(path))
     if not stat.S_ISREG(target.mode):
         raise OSError(f"{path} is not a regular file")
-    return opened(target, "r")
+    return target
 
 
 def file_kind(path: Path) -> str:

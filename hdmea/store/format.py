@@ -7,7 +7,8 @@ A session file is plain HDF5. Every variable is one dataset at its own path, wit
     one row per contribution (step, version, key, parameters, inputs, parents) and ``run``: what
     does not belong to the content (times, host, software, warnings, paths)
 ``manifest``
-    one row per dataset: path, type, shape, digests; the digests of all blocks
+    one row per dataset: path, type, shape, digests; the digests of all blocks, and one of
+    all bytes that are not values
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import numpy as np
 from hdmea.arrays import Array
 
 FORMAT = "hdmea-session"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 KINDS = ("session", "checkpoint", "part")
 
 PROVENANCE_COLUMNS = ("name", "step", "version", "key", "parameters", "inputs", "parents", "run")
@@ -36,6 +37,7 @@ MAX_DEPTH = 16
 MANIFEST_TEXT = ("path", "contribution", "dtype", "shape", "root", "attributes")
 MANIFEST_COUNTS = ("rows_per_block", "n_blocks")
 MANIFEST_BLOCKS = "block_sha256"
+MANIFEST_STRUCTURE = "structure_sha256"
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,8 @@ from hdmea.digest import (
 from hdmea.errors import FileMissingError, SessionFileError
 from hdmea.store import format as fmt
 from hdmea.store.atomic import require_file
-from hdmea.store.file_object import open_regular
+from hdmea.store.file_object import ReadableFile, opened, regular
+from hdmea.store.structure import extents, structure_digest
 from hdmea.store.writer import attributes_digest, manifest_digest
 
 _MAX_OBJECTS = 1_000_000
@@ -51,7 +52,7 @@ class SessionFile:
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
         self._verified: dict[str, set[int]] = {}
-        self._file = _open(self.path)
+        self._file, self._bytes = _open(self.path)
         try:
             self._read_structure()
         except (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
@@ -181,8 +182,11 @@ class SessionFile:
         self.manifest_digest = self._attribute(self._file, "manifest_digest")
         self.hdmea_version = self._attribute(self._file, "hdmea_version")
         present = self._walk()
+        all_present = list(present.values())
         self.entries = self._read_manifest(present)
         self._check_datasets(present)
+        if structure_digest(self._bytes, extents(all_present)) != self._structure:
+            raise self._damaged("bytes that hold no values are not what was saved")
         self.header: dict[str, Any] = json.loads(str(self.read(fmt.HEADER_PATH)))
 
     def _walk(self) -> dict[str, h5py.Dataset]:
@@ -217,6 +221,9 @@ class SessionFile:
         for name in names:
             self._require_plain(f"manifest/{name}", present[f"manifest/{name}"])
             stored[name] = present.pop(f"manifest/{name}")[...]
+        seal = present.pop(f"manifest/{fmt.MANIFEST_STRUCTURE}")
+        self._require_plain(seal.name, seal)
+        self._structure = seal[...].tobytes()
         if manifest_digest(stored, self.kind, self.content_digest) != self.manifest_digest:
             raise self._damaged("the manifest is not what was saved")
         columns = {name: fmt.decode(stored[name]) for name in names}
@@ -357,17 +364,19 @@ def current_digest(path: Path) -> str:
     FileMissingError, SessionFileError
         If there is no session file.
     """
-    with _open(path) as file:
+    with _open(path)[0] as file:
         value = file.attrs.get("manifest_digest")
     if not isinstance(value, bytes | np.bytes_ | str):
         raise SessionFileError(f"{path} is not a session file of hdmea; give one that it saved")
     return value if isinstance(value, str) else value.decode("utf-8")
 
 
-def _open(path: Path) -> h5py.File:
+def _open(path: Path) -> tuple[h5py.File, ReadableFile]:
+    """The file, and the bytes behind it."""
     try:
         require_file(path, "session file")
-        return open_regular(path)
+        target = regular(path)
+        return opened(target, "r"), target
     except FileMissingError:
         raise
     except PermissionError as error:

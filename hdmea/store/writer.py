@@ -26,8 +26,9 @@ from hdmea.digest import (
 from hdmea.errors import OutputExistsError, ParameterError
 from hdmea.store import format as fmt
 from hdmea.store.atomic import atomic_hdf5
-from hdmea.store.file_object import file_kind
+from hdmea.store.file_object import RememberingFile, file_kind
 from hdmea.store.names import check_description, check_place
+from hdmea.store.structure import Extent, extents, seal
 
 _SPARE_BYTES = 2**20
 _RECORDINGS = (".cmcr", ".cmtr")
@@ -84,7 +85,12 @@ def write_session_file(
             check_description(name, variable)
     _refuse_recordings(path)
     expected = sum(v.nbytes for c in contributions for v in c.variables.values()) + _SPARE_BYTES
-    with atomic_hdf5(path, overwrite=overwrite, expected_bytes=expected) as file:
+    values: list[Extent] = []
+
+    def sealed(target: RememberingFile) -> None:
+        seal(target, sorted(values), place)
+
+    with atomic_hdf5(path, overwrite=overwrite, expected_bytes=expected, finish=sealed) as file:
         entries = []
         for contribution in sorted(contributions, key=lambda c: c.name):
             for name, variable in contribution.variables.items():
@@ -106,6 +112,9 @@ def write_session_file(
         }
         for name, value in attributes.items():
             _set_attribute(file, name, value)
+        manifest_columns = file["manifest"].values()
+        values += extents([*(file[entry.path] for entry in entries), *manifest_columns])
+        place = file[f"manifest/{fmt.MANIFEST_STRUCTURE}"].id.get_offset()
     return Written(content, manifest)
 
 
@@ -279,4 +288,6 @@ def _write_manifest(file: h5py.File, entries: Sequence[fmt.Entry], kind: str, co
         dataset = group.create_dataset(name, column.shape, dtype, track_times=False)
         if column.size:
             dataset[...] = _typed(column, dtype)
+    # known when all else is written
+    group.create_dataset(fmt.MANIFEST_STRUCTURE, data=np.zeros(32, np.uint8), track_times=False)
     return manifest_digest(stored, kind, content)
