@@ -1,23 +1,17 @@
 """Deferred mode: process a recording in memory and write it once."""
 
-from pathlib import Path
-
 from _job import job
 
-from hdmea.batch import read_config
-from hdmea.pipeline import run_recording
+from hdmea.batch import Recording, process, read_config
 
 with job() as snakemake:
     config = read_config(snakemake.config)
-    recording = snakemake.wildcards.recording
-    run_recording(
-        snakemake.params.steps,
+    given = {role: snakemake.input.get(role) for role in ("cmcr", "cmtr")}
+    files = {role: path for role, path in given.items() if path}
+    process(
+        config,
+        Recording(snakemake.wildcards.recording, files, {}),
         snakemake.output.session,
-        dataset_id=recording,
-        cmcr_path=snakemake.input.get("cmcr"),
-        cmtr_path=snakemake.input.get("cmtr"),
-        stimuli_dir=config.stimuli,
-        work_dir=config.work_folder(recording),
-        parts=sorted(Path(config.steps_dir, recording).glob("*.h5")),
+        steps=snakemake.params.steps,
         checkpoints={step: snakemake.output[step] for step in config.checkpoints},
     )

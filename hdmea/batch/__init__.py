@@ -15,6 +15,7 @@ from hdmea.batch.plan import (
     require_inputs,
     unread_curation,
 )
+from hdmea.batch.processing import config_of_file, default_config, one_recording, process
 from hdmea.batch.recordings import Recording, read_recordings, require_past, same_files
 from hdmea.errors import HdmeaError
 
@@ -26,9 +27,13 @@ __all__ = [
     "WorkflowConfig",
     "all_steps",
     "cells_in",
+    "config_of_file",
+    "default_config",
     "movie_digests",
+    "one_recording",
     "parts_of",
     "parts_until",
+    "process",
     "read_config",
     "read_recordings",
     "require_inputs",

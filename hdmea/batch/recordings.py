@@ -140,7 +140,7 @@ def read_recordings(config: WorkflowConfig) -> dict[str, Recording]:
     for line, cells in rows:
         lines_of[cells["recording"]].append(line)
         try:
-            recordings[cells["recording"]] = _recording(config, cells)
+            recordings[cells["recording"]] = recording_of_cells(config, cells)
         except ParameterError as error:
             for said in error.args:
                 wrong[said].append(line)
@@ -242,7 +242,7 @@ def same_files(recordings: Mapping[str, Recording]) -> list[str]:
     ]
 
 
-def _recording(config: WorkflowConfig, cells: Mapping[str, str]) -> Recording:
+def recording_of_cells(config: WorkflowConfig, cells: Mapping[str, str]) -> Recording:
     """A recording from the cells of its row.
 
     Raises

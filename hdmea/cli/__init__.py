@@ -12,7 +12,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from hdmea import __version__
+from hdmea.cli import run
 from hdmea.errors import HdmeaError, ParameterError, SessionFileError
+from hdmea.interruption import RunInterrupted
 
 _INTERRUPTED = 130
 _BROKEN_PIPE = 141
@@ -41,6 +43,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except HdmeaError as error:
         _complain(options, error)
         return int(options.failed)
+    except RunInterrupted as interrupted:
+        print(
+            f"hdmea {options.name}: {interrupted}; what was done is kept, and the same command "
+            "goes on from there",
+            file=sys.stderr,
+        )
+        return interrupted.exit_code
     except KeyboardInterrupt:
         print(f"hdmea {options.name}: interrupted", file=sys.stderr)
         return _INTERRUPTED
@@ -85,6 +94,8 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--units", type=int, default=48, help="units in each (default: 48)")
     one.add_argument("--seed", type=int, default=1, help="same seed, same data (default: 1)")
     one.add_argument("--playlist", default="short", help="tiny, brief, short (default) or full")
+
+    run.describe(add("run", run.run, "process one recording"))
 
     one = add("inspect", _inspect, "say what a .cmcr, .cmtr or session file holds")
     one.add_argument("file", metavar="FILE", type=Path)
