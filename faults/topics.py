@@ -2,6 +2,7 @@
 
 from faults.calls import CALLS
 from faults.damage import DAMAGE
+from faults.hostile.topic import HOSTILE
 from faults.power_losses import POWER_LOSSES
 
-TOPICS = {topic.name: topic for topic in (CALLS, POWER_LOSSES, DAMAGE)}
+TOPICS = {topic.name: topic for topic in (CALLS, POWER_LOSSES, DAMAGE, HOSTILE)}

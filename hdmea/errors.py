@@ -5,13 +5,18 @@ One root, a handful of kinds. Each kind also inherits the builtin that fits, so 
 says what is wrong, where (file, key, unit), what was found and what to do.
 """
 
+from __future__ import annotations
+
+from hdmea.terminal import shown
+
 
 class HdmeaError(Exception):
     """Root of all errors that hdmea raises on purpose."""
 
     def __str__(self) -> str:
         # KeyError shows the repr of its message, OSError may show a tuple; all of ours read alike.
-        return str(self.args[0]) if self.args else ""
+        # What they quote of a file must not act on the terminal.
+        return shown(str(self.args[0])) if self.args else ""
 
 
 class ParameterError(HdmeaError, ValueError):

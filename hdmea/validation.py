@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+_MAX_VALUES = 1_000_000
 _PLAIN = {
     "missing": "is required",
     "model_type": "must be names with values",
@@ -61,6 +62,44 @@ def in_a_line(error: ValidationError, model: type[BaseModel], also: Iterable[str
     if said.endswith(f"known: {known}"):
         return said
     return f"{said}{'' if said.endswith('?') else '.'} Known parameters: {known}"
+
+
+def require_small(value: Any) -> None:
+    """Make sure that plain values, aliases of YAML spelled out, are no more than people write.
+
+    Thirty lines of YAML in which each names the one before twice are a thousand million values for
+    whoever looks at all of them; a list may even hold itself.
+
+    Raises
+    ------
+    ValueError
+        If they are more than a million, or have no end.
+
+    Examples
+    --------
+    >>> twice = ["lol", "lol"]
+    >>> for _ in range(30):
+    ...     twice = [twice, twice]
+    >>> require_small(twice)
+    Traceback (most recent call last):
+    ValueError: spelled out, it has more than 1000000 values: its aliases (*) stand for each other
+    """
+    sizes: dict[int, int] = {}
+
+    def size(one: Any) -> int:
+        if not isinstance(one, Mapping | list | tuple):
+            return 1
+        if id(one) not in sizes:
+            sizes[id(one)] = _MAX_VALUES + 1  # what holds itself
+            inner = [*one, *one.values()] if isinstance(one, Mapping) else one
+            sizes[id(one)] = 1 + sum(map(size, inner))
+        return sizes[id(one)]
+
+    if size(value) > _MAX_VALUES:
+        raise ValueError(
+            f"spelled out, it has more than {_MAX_VALUES} values: its aliases (*) stand for each "
+            "other"
+        )
 
 
 def _problem(details: Any, model: type[BaseModel], also: Iterable[str]) -> str:

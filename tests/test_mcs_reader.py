@@ -499,11 +499,21 @@ def _soft_link(file: h5py.File, elsewhere: Path) -> None:
 
 
 @pytest.mark.parametrize("change", [_external_link, _soft_link])
-def test_links_are_not_followed(pair: Pair, tmp_path: Path, change: Callable) -> None:
+def test_links_are_not_followed_and_nothing_is_left_out_in_silence(
+    pair: Pair, tmp_path: Path, change: Callable
+) -> None:
     with h5py.File(pair.cmcr, "r+") as file:
         change(file, tmp_path / "elsewhere.h5")
-    with open_cmcr(pair.cmcr) as recording:
-        assert recording.analog == ()
+    with (
+        open_cmcr(pair.cmcr) as recording,
+        pytest.raises(RecordingFileError, match="Analog Data is a link to another place"),
+    ):
+        _ = recording.analog
+    with h5py.File(pair.cmtr, "r+") as file:
+        file.move(UNIT_10, "kept")
+        file[UNIT_10] = h5py.SoftLink("/kept")
+    with pytest.raises(RecordingFileError, match="Unit 10 is a link to another place"):
+        read_cmtr(pair.cmtr)
 
 
 def _external_storage(group: h5py.Group, folder: Path) -> h5py.Dataset:

@@ -29,7 +29,7 @@ from hdmea.features.registry import FEATURES, get_feature, in_order
 from hdmea.steps.extract_features import BROUGHT_BY, ExtractFeaturesParameters
 from hdmea.steps.registry import STEPS
 from hdmea.steps.step import StepParameters
-from hdmea.validation import problems
+from hdmea.validation import problems, require_small
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -273,6 +273,10 @@ def read_config(values: Mapping[str, Any]) -> WorkflowConfig:
     hdmea.errors.ParameterError: The configuration cannot be used:
       compute_sta needs add_section_time, which is left out
     """
+    try:
+        require_small(values)
+    except ValueError as error:
+        raise ParameterError(f"The configuration cannot be used: {error}") from error
     model = _config_with(_of_other_packages(values))
     cause: Exception
     try:

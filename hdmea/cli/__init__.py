@@ -15,6 +15,7 @@ from hdmea import __version__
 from hdmea.cli import run
 from hdmea.errors import HdmeaError, ParameterError, SessionFileError
 from hdmea.interruption import RunInterrupted
+from hdmea.terminal import say, shown
 
 _INTERRUPTED = 130
 _BROKEN_PIPE = 141
@@ -69,7 +70,7 @@ def _complain(options: argparse.Namespace, error: HdmeaError | OSError) -> None:
     if isinstance(error, OSError) and not isinstance(error, HdmeaError) and error.strerror:
         where = f"{error.filename}: " if error.filename is not None else ""
         said = where + error.strerror
-    print(f"hdmea {options.name}: {said}", file=sys.stderr)
+    print(f"hdmea {options.name}: {shown(said)}", file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -203,20 +204,20 @@ def _simulate(options: argparse.Namespace) -> int:
         raise ParameterError(f"--seed must be 0 or more, got {options.seed}")
     if options.folder.exists() and not options.folder.is_dir():
         raise ParameterError(f"{options.folder} is a file; give a folder to write into")
-    print(f"simulating {n} recording{'s' if n != 1 else ''} into {options.folder}", flush=True)
+    say(f"simulating {n} recording{'s' if n != 1 else ''} into {options.folder}")
     dataset = simulate_dataset(
         options.folder,
         recordings=n,
         units=options.units,
         seed=options.seed,
         playlist=options.playlist,
-        progress=lambda line: print(f"  {line}", flush=True),
+        progress=lambda line: say(f"  {line}"),
     )
-    print("wrote")
-    print(f"  {dataset.stimuli_path}: the stimulus library")
+    say("wrote")
+    say(f"  {dataset.stimuli_path}: the stimulus library")
     for files in dataset.recordings.values():
-        print(f"  {files.cmcr_path}, {files.cmtr_path.name}, {files.truth_csv_path.name}")
-    print(f"  {dataset.table_path}: the table of the recordings")
+        say(f"  {files.cmcr_path}, {files.cmtr_path.name}, {files.truth_csv_path.name}")
+    say(f"  {dataset.table_path}: the table of the recordings")
     return 0
 
 
@@ -235,7 +236,7 @@ def _inspect(options: argparse.Namespace) -> int:
 
         described = inspect_file(options.file, anonymous=options.anonymous)
         render = render_recording
-    print(json.dumps(described, indent=2, allow_nan=False) if options.json else render(described))
+    say(json.dumps(described, indent=2, allow_nan=False) if options.json else render(described))
     return 0
 
 
@@ -249,7 +250,7 @@ def _verify(options: argparse.Namespace) -> int:
         try:
             found = verify(path)
         except SessionFileError as error:
-            print(f"{path}: DAMAGED: {error}")
+            say(f"{path}: DAMAGED: {error}")
             wrong += 1
             continue
         except (HdmeaError, OSError) as error:  # not there, or not to be read
@@ -257,11 +258,11 @@ def _verify(options: argparse.Namespace) -> int:
             wrong += 1
             continue
         if found.is_good:
-            print(f"{path}: good ({found.n_datasets} datasets, content {found.content_digest})")
+            say(f"{path}: good ({found.n_datasets} datasets, content {found.content_digest})")
             if options.inputs:
                 wrong += _verify_inputs(path, options.moved_to, options.stimuli)
         else:
-            print(f"{path}: DAMAGED: {', '.join(name for name, _ in found.damaged)}")
+            say(f"{path}: DAMAGED: {', '.join(name for name, _ in found.damaged)}")
             wrong += 1
     return min(wrong, 1)
 
@@ -274,11 +275,11 @@ def _verify_inputs(path: Path, moved_to: Sequence[Path], stimuli: Path | None) -
     try:
         session = PipelineSession.load(path)
     except SessionFileError as error:  # a part, which is no whole session
-        print(f"  inputs: {error}")
+        say(f"  inputs: {error}")
         return 1
     sources = verify_inputs(session, moved_to=moved_to, stimuli_dir=stimuli)
     for source in sources:
-        print(f"  {source}")
+        say(f"  {source}")
     return sum(source.state != "same" for source in sources)
 
 
@@ -296,9 +297,9 @@ def _compare(options: argparse.Namespace) -> int:
         tolerance_for_all=options.tolerance_for_all,
     )
     if options.json:
-        print(json.dumps(found.as_plain(), indent=2, allow_nan=False))
+        say(json.dumps(found.as_plain(), indent=2, allow_nan=False))
     else:
-        print(as_text(found))
+        say(as_text(found))
     return found.exit_code
 
 
@@ -320,7 +321,7 @@ def _stimuli(options: argparse.Namespace) -> int:
             name = options.photodiode.name
             light = recorded_light(name, file.read, file.entries, library, options.playlist)
     report = check_library(library, options.playlist, light)
-    print(json.dumps(report.as_json(), indent=2) if options.json else render_check(report))
+    say(json.dumps(report.as_json(), indent=2) if options.json else render_check(report))
     return 0 if report.is_good else 1
 
 
@@ -335,7 +336,7 @@ def _summary(options: argparse.Namespace) -> int:
             _complain(options, error)
             failed = 1
         else:
-            print(line, flush=True)
+            say(line)
     return failed
 
 
@@ -343,12 +344,12 @@ def _table(options: argparse.Namespace) -> int:
     from hdmea.export.tables import write_units_table
 
     files = _session_files(options.files)
-    print(f"wrote {write_units_table(files, options.output, all_units=options.all)}")
+    say(f"wrote {write_units_table(files, options.output, all_units=options.all)}")
     return 0
 
 
 def _picture(options: argparse.Namespace) -> int:
     from hdmea.report.overview import draw_overview
 
-    print(f"wrote {draw_overview(options.file, options.output)}")
+    say(f"wrote {draw_overview(options.file, options.output)}")
     return 0

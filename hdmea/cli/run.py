@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from hdmea.errors import ParameterError
+from hdmea.terminal import say
 
 
 def describe(parser: argparse.ArgumentParser) -> None:
@@ -80,6 +81,6 @@ def run(options: argparse.Namespace) -> int:
         },
         progress=on_terminal,
     )
-    print(summary_line(output))
-    print(f"wrote {output}")
+    say(summary_line(output))
+    say(f"wrote {output}")
     return 0

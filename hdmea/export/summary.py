@@ -18,6 +18,7 @@ from hdmea.export.readings import (
     z_peaks,
 )
 from hdmea.session import PipelineSession
+from hdmea.terminal import in_a_line
 
 
 def summary_line(path: str | Path) -> str:
@@ -47,7 +48,7 @@ def summary_line(path: str | Path) -> str:
     n = len(session.warnings)
     said.append("no warnings" if n == 0 else f"{n} warning{'s' if n > 1 else ''}")
     said.append(f"content {session.content_digest[:SHORT_DIGEST]}")
-    return f"{session.dataset_id}: {'; '.join(said)}"
+    return in_a_line(f"{session.dataset_id}: {'; '.join(said)}")
 
 
 def _duration(session: PipelineSession) -> str:

@@ -65,11 +65,8 @@ FIELD_OUTPUTS = (
         ("time_to_peak_ms", "ms", "From light to spikes, at the peak of temporal_filter"),
     ),
     *_numbers(
-        (*_NO_FIT, "window_cuts_filter"),
-        ("biphasic_index", "1", "Trough over peak of temporal_filter, 0 if none"),
-    ),
-    *_numbers(
         _NO_FIT,
+        ("biphasic_index", "1", "Trough over peak of temporal_filter, 0 if none"),
         ("filter_r2", "1", "Part of the variance of spikes per frame predicted, cross-validated"),
         ("filter_penalty", "1", "Strength of the penalty, relative to the light's mean square"),
         ("r2", "1", "Part of the map's variance that the field explains"),

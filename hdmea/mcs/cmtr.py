@@ -31,6 +31,7 @@ from hdmea.mcs.safe_h5 import (
 _BLOCK: Final = 2**18
 _PLACE: Final = ("UnitID", "RoiID", "SensorID", "Column", "Row")
 _DURATION_TOLERANCE: Final = 1.01
+_MOST_PEAKS_PER_S: Final = 50_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -258,6 +259,11 @@ def _included_us(
     if missing or peaks.ndim != 1:
         raise RecordingFileError(
             f"{where}: its Peaks ({peaks.dtype}) lack {', '.join(sorted(missing)) or 'rows'}"
+        )
+    if peaks.shape[0] > _MOST_PEAKS_PER_S * max(duration_s, 1.0):
+        raise RecordingFileError(
+            f"{where} has {peaks.shape[0]} peaks in {duration_s} s, more than there are samples: "
+            "the file is damaged. Copy it again from its source, or save it anew in CMOS-MEA-Tools"
         )
     blocks: list[npt.NDArray[np.int64]] = []
     rejected = zeros = 0

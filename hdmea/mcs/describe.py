@@ -18,6 +18,7 @@ from hdmea.mcs.cmtr import acquisition_link, read_cmtr
 from hdmea.mcs.info import RecordingInfo
 from hdmea.mcs.safe_h5 import groups_of_type, open_recording, reading
 from hdmea.mcs.tree import Description, describe_tree
+from hdmea.terminal import in_a_line
 
 RAW, SORTED, OTHER = "raw recording (.cmcr)", "sorted recording (.cmtr)", "other CMOS-MEA file"
 
@@ -54,7 +55,8 @@ def describe(path: Path | str, *, anonymous: bool = False) -> Description:
 
 def render(description: Description) -> str:
     """Say in plain words what `describe` found; objects of one type once, with their number."""
-    return "\n".join([*_summary_lines(description), "Objects:", *_object_lines(description)])
+    lines = [*_summary_lines(description), "Objects:", *_object_lines(description)]
+    return "\n".join(map(in_a_line, lines))
 
 
 def _kind(file: h5py.File) -> str:
@@ -182,4 +184,6 @@ def _details(one: Description) -> str:
         return f"  ({one['kind']}{' to ' + one['target'] if 'target' in one else ''})"
     dtype: Any = one["dtype"]
     spelled = ", ".join(dtype) if isinstance(dtype, dict) else dtype
+    if "shape" not in one:
+        return f"  of other files: {spelled}"
     return f"  {' x '.join(map(str, one['shape'])) or 'scalar'}: {spelled}"

@@ -161,12 +161,21 @@ def open_recording(path: Path) -> h5py.File:
 
 
 def children(group: h5py.Group) -> Iterator[tuple[str, h5py.Group | h5py.Dataset]]:
-    """Give the groups and datasets of a group that hard links lead to, by name."""
+    """Give the groups and datasets of a group that hard links lead to, by name.
+
+    Raises
+    ------
+    RecordingFileError
+        If there are links to other places, which would be missing from what is read; but for
+        those at the root, where a sorted file names its raw one.
+    """
     for name in names_in(group):
-        if isinstance(group.get(name, getlink=True), h5py.HardLink):
-            node = group[name]
-            if isinstance(node, h5py.Group | h5py.Dataset):
-                yield name, node
+        link = group.get(name, getlink=True)
+        if not isinstance(link, h5py.HardLink) and group.name == "/":
+            continue
+        node = child(group, name)
+        if node is not None:
+            yield name, node
 
 
 def names_in(group: h5py.Group) -> list[str]:
@@ -254,7 +263,7 @@ def check_dataset(dataset: h5py.Dataset) -> None:
     """
     where = f"{dataset.file.filename}: {dataset.name}"
     creation = dataset.id.get_create_plist()
-    if dataset.is_virtual or creation.get_external_count():
+    if lies_elsewhere(dataset):
         raise RecordingFileError(f"{where} keeps its data in other files, which is not allowed")
     foreign = [name for name in filter_names(dataset) if name.startswith("filter ")]
     if foreign:
@@ -275,6 +284,11 @@ def check_dataset(dataset: h5py.Dataset) -> None:
             f"{where} declares {declared} bytes (shape {dataset.shape}) but stores {stored}. The "
             "file is damaged: copy it again from its source and compare checksums"
         )
+
+
+def lies_elsewhere(dataset: h5py.Dataset) -> bool:
+    """Whether the data of a dataset are in other files; asked before anything else of it."""
+    return bool(dataset.is_virtual or dataset.id.get_create_plist().get_external_count())
 
 
 def filter_names(dataset: h5py.Dataset) -> list[str]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, Final
 
 import h5py
 import numpy as np
 
+from hdmea.errors import RecordingFileError
 from hdmea.mcs import typeids
-from hdmea.mcs.safe_h5 import filter_names, to_text, type_id
+from hdmea.mcs.safe_h5 import filter_names, lies_elsewhere, names_in, to_text, type_id
 
 MAX_DEPTH: Final = 16
 MAX_OBJECTS: Final = 200_000
@@ -52,10 +53,51 @@ def describe_tree(root: h5py.Group, *, anonymous: bool) -> list[Description]:
     return found
 
 
+def require_own(root: h5py.Group, but_for: Collection[str] = ()) -> None:
+    """Make sure that nothing in a file leads out of it, for a reader that follows every link.
+
+    Parameters
+    ----------
+    root
+        The file.
+    but_for
+        Paths at which a link to another file is expected.
+
+    Raises
+    ------
+    RecordingFileError
+        Naming the first object that does, or if there are more, or deeper ones, than any
+        recording has.
+    """
+    seen = {_address(root)}
+    waiting = deque([(root, "", 0)])
+    while waiting:
+        group, path, depth = waiting.popleft()
+        for name in names_in(group):
+            here = f"{path}/{name}"
+            where = f"{root.file.filename}: {here}"
+            link = group.get(name, getlink=True)
+            if isinstance(link, h5py.ExternalLink) and here not in but_for:
+                raise RecordingFileError(f"{where} is a link to another file, which is refused")
+            if not isinstance(link, h5py.HardLink):  # where else it leads is looked at there
+                continue
+            node = group[name]
+            if isinstance(node, h5py.Dataset) and lies_elsewhere(node):
+                raise RecordingFileError(f"{where} keeps its data in other files, which is refused")
+            if isinstance(node, h5py.Group) and _address(node) not in seen:
+                seen.add(_address(node))
+                if depth >= MAX_DEPTH or len(seen) > MAX_OBJECTS:
+                    raise RecordingFileError(
+                        f"{where} is too deep, or one group too many; no recording is so: copy it "
+                        "again from its source"
+                    )
+                waiting.append((node, here, depth + 1))
+
+
 def _named_children(group: h5py.Group, anonymous: bool) -> Iterator[tuple[Any, str, str]]:
     """Give object or link, name to show and word for its type."""
     count: Counter[str] = Counter()
-    for name in group:
+    for name in names_in(group):
         link = group.get(name, getlink=True)
         node = group[name] if isinstance(link, h5py.HardLink) else link
         if isinstance(node, h5py.Group | h5py.Dataset):
@@ -73,13 +115,13 @@ def _describe_node(
 ) -> Description:
     described: Description = {"name": name, "kind": "group", "types": types}
     if isinstance(node, h5py.Dataset):
-        described |= {
-            "kind": "dataset",
-            "shape": list(node.shape or ()),
-            "dtype": _type_of(node),
-            "chunks": list(node.chunks) if node.chunks else None,
-            "filters": filter_names(node),
-        }
+        described |= {"kind": "dataset", "dtype": _type_of(node), "filters": filter_names(node)}
+        # HDF5 opens other files to tell the shape of what lies in them
+        if lies_elsewhere(node):
+            described["elsewhere"] = True
+        else:
+            described["shape"] = list(node.shape or ())
+            described["chunks"] = list(node.chunks) if node.chunks else None
     described["attributes"] = {
         attribute: _describe_attribute(node, attribute, anonymous)
         for attribute in sorted(node.attrs)

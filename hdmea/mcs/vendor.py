@@ -23,7 +23,8 @@ from hdmea.errors import HdmeaError, RecordingFileError
 from hdmea.mcs.child import limit_this_process
 from hdmea.mcs.cmcr import open_cmcr
 from hdmea.mcs.cmtr import acquisition_link, read_cmtr
-from hdmea.mcs.safe_h5 import open_recording
+from hdmea.mcs.safe_h5 import open_recording, reading
+from hdmea.mcs.tree import require_own
 
 MAX_OUTPUT_BYTES: Final = 16 * 2**20
 
@@ -144,10 +145,14 @@ def _keep_alive(node: Any, root: Any) -> Any:
     return node
 
 
-def _check_link(path: Path) -> None:
-    """Refuse links that would lead the vendor's reader, which follows them, out of the folder."""
-    with open_recording(path) as file:
-        link = acquisition_link(file)
+def _check_links(path: Path, kind: str) -> None:
+    """Refuse what would lead the vendor's reader, which follows every link, to other files.
+
+    But for a sorted file's link to its raw one, in the same folder, which is looked at as well.
+    """
+    with open_recording(path) as file, reading(path):
+        link = acquisition_link(file) if kind == "cmtr" else None
+        require_own(file, but_for=() if link is None else ("/Acquisition",))
     if link is None:
         return
     target = path.parent / link
@@ -156,19 +161,18 @@ def _check_link(path: Path) -> None:
             f"{path}: its Acquisition links to {link!r}; a link to a .cmcr file in the same "
             "folder is expected. Put both files into one folder and save the .cmtr again"
         )
+    if target.exists():
+        with open_recording(target) as file, reading(target):
+            require_own(file)
 
 
 def _look(kind: str, path: Path, out: TextIO) -> None:
     print(json.dumps({"reading": str(path)}), file=out, flush=True)
-    if kind == "cmtr":
-        _check_link(path)
-        ours = our_cmtr(path)
-        print(json.dumps({"read": str(path)}), file=out, flush=True)
-        theirs = vendor_cmtr(vendor_reader(), path)
-    else:
-        ours = our_cmcr(path)
-        print(json.dumps({"read": str(path)}), file=out, flush=True)
-        theirs = vendor_cmcr(vendor_reader(), path)
+    ours = our_cmtr(path) if kind == "cmtr" else our_cmcr(path)
+    print(json.dumps({"read": str(path)}), file=out, flush=True)
+    _check_links(path, kind)
+    vendor = vendor_reader()
+    theirs = vendor_cmtr(vendor, path) if kind == "cmtr" else vendor_cmcr(vendor, path)
     print(json.dumps({"file": str(path), "ours": ours, "vendor": theirs}), file=out, flush=True)
 
 

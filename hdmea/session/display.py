@@ -5,6 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
+from hdmea.terminal import in_a_line
+
 if TYPE_CHECKING:
     from hdmea.session.session import PipelineSession
 
@@ -30,7 +32,8 @@ def rows(session: PipelineSession) -> list[tuple[str, str]]:
 
 def as_text(session: PipelineSession) -> str:
     """For a terminal."""
-    return "PipelineSession\n" + "\n".join(f"  {word:<11} {text}" for word, text in rows(session))
+    lines = (in_a_line(f"  {word:<11} {text}") for word, text in rows(session))
+    return "\n".join(["PipelineSession", *lines])
 
 
 def as_html(session: PipelineSession) -> str:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from hdmea.errors import ParameterError
-
-_USABLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+from hdmea.store.header import is_usable_id
 
 
 def check_dataset_id(dataset_id: str) -> str:
@@ -23,7 +21,7 @@ def check_dataset_id(dataset_id: str) -> str:
     >>> check_dataset_id("2025.04.10-11.12.57-Rec")
     '2025.04.10-11.12.57-Rec'
     """
-    if not _USABLE.fullmatch(dataset_id) or ".." in dataset_id:
+    if not is_usable_id(dataset_id):
         raise ParameterError(
             f"{dataset_id[:200]!r} cannot be a dataset id: letters, digits, '.', '_' and '-' "
             "only, beginning "

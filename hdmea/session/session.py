@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import enum
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from hdmea.errors import (
     OutputExistsError,
@@ -64,6 +63,7 @@ class PipelineSession(SessionState):
         self._file: Path | None = None
         self._file_digest: str | None = None
         self._home: Path | None = None
+        self._checkpoint: Path | None = None
 
     @property
     def save_state(self) -> SaveState:
@@ -117,7 +117,8 @@ class PipelineSession(SessionState):
         ----------
         path
             Default ``<output_dir>/<dataset_id>.h5``; for a session loaded from its file, that
-            file.
+            file. A checkpoint tells its ``output_dir``; if that is not below the working directory,
+            the log says so.
         overwrite
             Whether an existing file may be replaced; replacing is always said in the log.
 
@@ -136,6 +137,9 @@ class PipelineSession(SessionState):
             If it would replace the session's own file, and that was changed by somebody else.
         """
         target = Path(path) if path is not None else self.default_path
+        if path is None and self._checkpoint and not _is_below(target, Path.cwd()):
+            # a file that came from elsewhere must not choose in silence where we write
+            _log.warning("saving to %s, as the checkpoint %s says", target, self._checkpoint)
         if target.exists() and overwrite:
             _log.warning("overwriting %s%s", target, _whose(target, self.dataset_id))
         return self._save(target, overwrite)
@@ -220,7 +224,7 @@ class PipelineSession(SessionState):
                 f"{path} is a part (one step's contribution), not a whole session; assemble "
                 "the parts"
             )
-        session = cls._from_header(file.header, memory_budget_gb)
+        session = cls._from_header(file, memory_budget_gb)
         for contribution in file.contributions().values():
             session._add(contribution)
         if file.kind == "session":
@@ -228,6 +232,8 @@ class PipelineSession(SessionState):
             session.spool_beside(session._file)
             session._file_digest = file.manifest_digest
             session._unsaved = False
+        else:
+            session._checkpoint = Path(path)
         return session
 
     @classmethod
@@ -243,7 +249,7 @@ class PipelineSession(SessionState):
         files = [SessionFile(Path(path)) for path in paths]
         if not files:
             raise ParameterError("no parts are given; name at least the part of load_recording")
-        session = cls._from_header(files[0].header)
+        session = cls._from_header(files[0])
         for file in files:
             if file.header["dataset_id"] != session.dataset_id:
                 raise SessionFileError(
@@ -293,17 +299,25 @@ class PipelineSession(SessionState):
 
     @classmethod
     def _from_header(
-        cls, header: Mapping[str, Any], memory_budget_gb: float | None = None
+        cls, file: SessionFile, memory_budget_gb: float | None = None
     ) -> PipelineSession:
+        header = file.header
         session = cls(
             header["dataset_id"],
             output_dir=header["output_dir"],
             memory_budget_gb=memory_budget_gb,
-            **header["places"],
         )
+        try:
+            session.set_places(**header["places"])
+        except (ParameterError, TypeError) as error:
+            raise SessionFileError(f"{file.path}: its inputs cannot be used: {error}") from error
         session.warnings = list(header["warnings"])
         session._requests = FeatureRequests.from_header(header)
         return session
+
+
+def _is_below(path: Path, folder: Path) -> bool:
+    return path.resolve().is_relative_to(folder.resolve())
 
 
 def _whose(target: Path, dataset_id: str) -> str:

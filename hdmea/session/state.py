@@ -26,6 +26,7 @@ from hdmea.session.requests import FeatureRequests
 from hdmea.store.parts import NoWork, Work
 from hdmea.store.reader import SessionFile
 from hdmea.store.spool import from_file
+from hdmea.terminal import in_a_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -188,7 +189,7 @@ class SessionState:
     def warn(self, message: str) -> None:
         """Log a warning and keep it with the session."""
         # names of files may be in no encoding; said all the same, as they can be stored
-        message = message.encode("utf-8", "backslashreplace").decode("utf-8")
+        message = in_a_line(message)
         _log.warning(message)
         self._heard.append(message)
         self._keep_warning(message)

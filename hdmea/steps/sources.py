@@ -185,6 +185,8 @@ class _Inputs:
             )
             for name in ("name", "size", "method")
         }
+        if role not in stored["size"]:
+            return Source(role, "missing", "", digest, remark="recording/sources does not name it")
         place = getattr(self._session, f"{role}_path")
         path = self._find(told.get("path") or (str(place) if place else stored["name"][role]))
         size = int(stored["size"][role])

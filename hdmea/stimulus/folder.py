@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from hdmea.errors import FileMissingError, HdmeaError, StimulusError
+from hdmea.validation import require_small
 
 PLAYLISTS = "playlist.csv"
 LENGTHS = "movie_length.csv"
@@ -27,6 +28,9 @@ DISPLAY = "display.yaml"
 _OF_THE_LIBRARY = {PLAYLISTS, LENGTHS, PATTERNS, DISPLAY}
 _SUFFIXES = {".csv": ".csv", ".json": ".json", ".yaml": ".yaml", ".yml": ".yaml", ".npy": ".npy"}
 _SEPARATORS = {";": "semicolons", "\t": "tabs"}
+_TOO_DEEP = "it has lists or names in each other, deeper than any library needs"
+_MAX_FOLDERS = 10_000
+"""More folders than any library has; a link leads to somewhere else."""
 
 
 class LibraryFolder:
@@ -202,14 +206,19 @@ def parse_yaml(text: str) -> Any:
     Raises
     ------
     ValueError
-        If it is not YAML, or more than plain data.
+        If it is not YAML, more than plain data, or far more than is written (see
+        `hdmea.validation.require_small`).
     """
     import yaml
 
     try:
-        return yaml.safe_load(text)
+        said = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ValueError(str(error)) from error
+    except RecursionError as error:
+        raise ValueError(_TOO_DEEP) from error
+    require_small(said)
+    return said
 
 
 def movie_name(filename: str) -> str:
@@ -264,6 +273,12 @@ def _all_files(folder: Path) -> list[Path]:
             folders.clear()
             continue
         entered.add(here)
+        if len(entered) > _MAX_FOLDERS:
+            raise StimulusError(
+                f"The stimulus library {folder} has more than {_MAX_FOLDERS} folders, among them "
+                f"{inside}. If a link in it leads out of it, remove the link; else name a folder "
+                "that has the library only."
+            )
         folders.sort()
         for name in sorted(names):
             path = Path(inside, name)
@@ -281,6 +296,8 @@ def _indexed_name(path: Path) -> str:
 def _parse_json(text: str) -> Any:
     try:
         return json.loads(text)
+    except RecursionError as error:
+        raise ValueError(_TOO_DEEP) from error
     except json.JSONDecodeError as error:
         line = text.splitlines()[error.lineno - 1] if text.splitlines() else ""
         commented = any(mark in line for mark in ("//", "/*", "#"))

@@ -45,6 +45,11 @@ from hdmea.stimulus.sections import POST_FRAMES, TrialRule
 __all__ = ["Movie", "StimulusLibrary"]
 
 _DEFINITIONS = (".json", ".yaml")
+_MAX_FRAMES = 10**8
+"""Nineteen days at 60 Hz."""
+_MAX_TRIALS = 10**6
+_SHOWN = 200
+"""So much of a cell is quoted where it is wrong."""
 
 
 class StimulusLibrary:
@@ -130,13 +135,13 @@ class StimulusLibrary:
         try:
             # A path of Windows would be read as escapes.
             names = ast.literal_eval(cell.replace("\\", "/")) if cell else []
-        except (ValueError, SyntaxError, TypeError):
-            names = None
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            names = None  # the last two are Python's words for lists too deep in each other
         if not isinstance(names, list | tuple) or not all(
             isinstance(name, str) and movie_name(name) for name in names
         ):
             raise StimulusError(
-                f"{cells.path}: playlist {playlist!r} holds {cell!r}; "
+                f"{cells.path}: playlist {playlist!r} holds {cell[:_SHOWN]!r}; "
                 f"a list of movie names is needed, such as ['a.mov', 'b.mov']."
             )
         return tuple(movie_name(name) for name in names)
@@ -193,10 +198,10 @@ class StimulusLibrary:
             if isinstance(error, StimulusError):
                 raise
             length = -1.0
-        if length <= 0 or not length.is_integer():
+        if not 0 < length <= _MAX_FRAMES or not length.is_integer():
             raise StimulusError(
                 f"{cells.path}: the length of movie {name!r} is "
-                f"{cells[name]!r}; a number of display frames is needed."
+                f"{cells[name][:_SHOWN]!r}; a number of display frames is needed."
             )
         return int(length)
 
@@ -352,6 +357,11 @@ def _check_trials(name: str, length: int, rule: TrialRule, source: str) -> None:
         + rule.n_trials * rule.trial_length_frames
         + (rule.group_count - 1) * rule.group_gap_frames
     )
+    if rule.n_trials > _MAX_TRIALS:
+        raise StimulusError(
+            f"{source}: movie {name!r} has {rule.n_trials} trials, more than the {_MAX_TRIALS} any "
+            "movie has; look at repeat, group_count and trial_length_frame."
+        )
     # The reference lab's bar movie ends its last trial in the grey that follows it.
     if end > length + POST_FRAMES:
         raise StimulusError(

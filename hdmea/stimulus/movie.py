@@ -218,7 +218,7 @@ def open_frames(path: Path) -> npt.NDArray[Any]:
     try:
         with readable(path):
             return open_memmap(path, mode="r")
-    except (ValueError, EOFError) as error:
+    except (ValueError, EOFError, OverflowError) as error:
         raise StimulusError(f"{path} cannot be read as a numpy array: {error}.") from error
 
 

@@ -17,6 +17,7 @@ import h5py
 from hdmea.contribution import Contribution
 from hdmea.store import format as fmt
 from hdmea.store.reader import SessionFile
+from hdmea.terminal import in_a_line
 
 Description = dict[str, Any]
 
@@ -29,10 +30,10 @@ def is_session_file(path: str | Path) -> bool:
     try:
         with h5py.File(path, "r", locking=False) as file:
             found = file.attrs.get("format", b"")
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError):
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError):
         # not HDF5, or too damaged to tell: the reader that is tried next says which
         return False
-    return found in (fmt.FORMAT, fmt.FORMAT.encode())
+    return isinstance(found, str | bytes) and found in (fmt.FORMAT, fmt.FORMAT.encode())
 
 
 def describe_session(path: str | Path, *, anonymous: bool = False) -> Description:
@@ -85,16 +86,15 @@ def describe_session(path: str | Path, *, anonymous: bool = False) -> Descriptio
 
 def render_session(description: Description) -> str:
     """Say in plain words what `describe_session` found."""
-    return "\n".join(
-        [
-            *_identity_lines(description),
-            *(_content_lines(description) if "dataset_id" in description else ()),
-            "Steps:",
-            *(_step_line(step) for step in description["steps"]),
-            "Variables:",
-            *(_variable_line(one) for one in description["variables"]),
-        ]
-    )
+    lines = [
+        *_identity_lines(description),
+        *(_content_lines(description) if "dataset_id" in description else ()),
+        "Steps:",
+        *(_step_line(step) for step in description["steps"]),
+        "Variables:",
+        *(_variable_line(one) for one in description["variables"]),
+    ]
+    return "\n".join(map(in_a_line, lines))
 
 
 def _recording(file: SessionFile) -> Description:

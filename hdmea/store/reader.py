@@ -7,7 +7,6 @@ manifest names are accepted - no links to other places, no external or virtual s
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,10 +28,16 @@ from hdmea.errors import FileMissingError, SessionFileError
 from hdmea.store import format as fmt
 from hdmea.store.atomic import require_file
 from hdmea.store.file_object import ReadableFile, opened, regular
+from hdmea.store.header import checked, named_values
 from hdmea.store.structure import extents, structure_digest
 from hdmea.store.writer import attributes_digest, manifest_digest
 
 _MAX_OBJECTS = 1_000_000
+_DAMAGE = (
+    AttributeError, KeyError, MemoryError, OSError, OverflowError, RuntimeError, TypeError,
+    ValueError,
+)  # fmt: skip
+"""What h5py, JSON and numpy raise of what is not as it was written."""
 
 
 class SessionFile:
@@ -55,7 +60,7 @@ class SessionFile:
         self._file, self._bytes = _open(self.path)
         try:
             self._read_structure()
-        except (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
+        except _DAMAGE as error:
             self._file.close()
             if isinstance(error, SessionFileError):
                 raise
@@ -82,11 +87,12 @@ class SessionFile:
                     name=str(name),
                     step=str(step),
                     version=int(version),
-                    parameters=json.loads(str(parameters)),
-                    inputs=json.loads(str(inputs)),
-                    parents=json.loads(str(parents)),
+                    parameters=named_values(str(parameters)),
+                    inputs=named_values(str(inputs)),
+                    parents=named_values(str(parents)),
                 )
-            except ValueError as error:  # of ours, or of JSON
+                told = named_values(str(run))
+            except (ValueError, TypeError, RecursionError) as error:  # of ours, or of JSON
                 raise self._damaged(f"the recipe of {str(name)!r}: {error}") from error
             if recipe.key != str(key):
                 raise self._damaged(f"the key of {name!r} does not fit its recipe")
@@ -94,7 +100,7 @@ class SessionFile:
             found[recipe.name] = Contribution(
                 recipe,
                 {e.path: self.variable(e.path) for e in entries},
-                json.loads(str(run)),
+                told,
                 {
                     e.path: VariableDigest(e.dtype, e.shape, e.rows_per_block, e.blocks, e.root)
                     for e in entries
@@ -187,7 +193,7 @@ class SessionFile:
         self._check_datasets(present)
         if structure_digest(self._bytes, extents(all_present)) != self._structure:
             raise self._damaged("bytes that hold no values are not what was saved")
-        self.header: dict[str, Any] = json.loads(str(self.read(fmt.HEADER_PATH)))
+        self.header = checked(named_values(str(self.read(fmt.HEADER_PATH))))
 
     def _walk(self) -> dict[str, h5py.Dataset]:
         """All datasets by path, reached by hard links only, each object once."""

@@ -1,0 +1,1 @@
+"""Files, tables and names that are made to mislead."""

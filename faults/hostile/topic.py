@@ -1,0 +1,152 @@
+"""Files that are made to mislead: what was tried, and what came of it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from faults.hostile.corpus import corpus
+from faults.hostile.trial import CPU_S, MEMORY_BYTES
+from faults.hostile.ways import WAYS
+from faults.lab import Lab, make_lab
+from faults.planting import ROOT
+from faults.topic import Found, Topic, number, table
+
+log = logging.getLogger("faults")
+GOOD = ("refused", "harmless")
+HDF5 = ("session file", ".cmcr", ".cmtr", "old result")
+LIMIT_S = 3600
+_SAYS = f"""
+A file, a table or a name can be made to mislead: to let a program read other files or write them,
+to let it run code, to take all memory or time, to act on the terminal. Every case is made of good
+files and given to everything that users do with a file of that kind, each time in a process of its
+own with {MEMORY_BYTES // 2**20} MiB of address space beyond what it has at the beginning and
+{CPU_S} s of processor time. Beside it lies bait: whole copies of what a link leads to, a folder in
+which HDF5 looks for plugins. The kernel tells who opens anything there (inotify); all inputs are
+compared with what they were; hostile code would leave a file behind.
+
+*refused*: an error of hdmea that names the file, without a traceback. *harmless*: it was read as
+what it is, and nothing happened. Anything else breaks a promise: other files read or written, code
+run, inputs changed, a crash, an unknown error, too much time, wrong data read as good, or
+characters said that a terminal obeys.
+
+What the cases are is in `faults/hostile/`; *content* is a session file whose digests are right,
+since who means ill has hdmea, too.
+
+A checkpoint says in which folder its session is saved by default, and `save()` without a path
+follows it: give a path if you do not know where a checkpoint comes from.
+"""
+
+
+def run(folder: Path, part: str, share: float) -> dict[str, Any]:
+    """Try a share of the cases of a kind."""
+    lab = Lab(folder / "lab")
+    if not lab.folder.exists():
+        lab.folder.mkdir()
+        make_lab(lab.folder)
+    cases = [(case.kind, case.name) for case in corpus(lab) if case.kind == part]
+    return as_json(tried_in_a_process(lab, folder / "corpus", cases[:: max(1, round(1 / share))]))
+
+
+def tried_in_a_process(
+    lab: Lab, folder: Path, cases: Sequence[tuple[str, str]]
+) -> list[dict[str, Any]]:
+    """All trials with cases, given by kind and name; in a folder that is made, and removed."""
+    folder.mkdir()
+    program = [sys.executable, "-W", "ignore", "-m", "faults.hostile.corpus"]
+    done = subprocess.run(
+        [*program, str(folder), str(lab.folder)], input=json.dumps(cases), text=True, cwd=ROOT,
+        env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE, check=True,
+        timeout=LIMIT_S,
+    )  # fmt: skip
+    shutil.rmtree(folder)
+    trials: list[dict[str, Any]] = [json.loads(line) for line in done.stdout.splitlines()]
+    for trial in trials:
+        if not trial["is_good"]:
+            log.error("  %(kind)s, %(case)s, %(way)s: %(word)s\n%(said)s", trial)
+    return trials
+
+
+def as_json(trials: list[dict[str, Any]]) -> dict[str, Any]:
+    """What came of each case, by way."""
+    found: dict[str, Any] = {}
+    for trial in trials:
+        case = found.setdefault(trial["case"], {"ways": {}, "cpu_s": 0.0})
+        case["ways"][trial["way"]] = trial["word"]
+        case["cpu_s"] = round(max(case["cpu_s"], trial["cpu_s"]), 2)
+    return found
+
+
+def section(found: Found) -> str:
+    """How many, by kind; then HDF5 by what was done; then the rest by what came of it."""
+    rows = []
+    for kind, cases in found.items():
+        words = _words(cases)
+        longest = max(case["cpu_s"] for case in cases.values())
+        others = sum(n for word, n in words.items() if word not in GOOD)
+        counts = [number(words[word]) for word in GOOD] + [number(others, must_be_0=True)]
+        rows.append([kind, len(cases), sum(words.values()), *counts, f"{longest:.1f}"])
+    tricks = list(dict.fromkeys(case for kind in HDF5 for case in found.get(kind, {})))
+    given = [kind for kind in HDF5 if kind in found]
+    return "".join(
+        [
+            table(["given as", "cases", "trials", *GOOD, "anything else", "longest (s)"], rows),
+            "\nHDF5, by what was done to it:\n\n",
+            table(
+                ["", *given],
+                [[name, *(_outcome(found[kind].get(name)) for kind in given)] for name in tricks],
+            ),
+            "\nThe rest, by what it was given as:\n\n",
+            *(_listed(kind, cases) for kind, cases in found.items() if kind not in HDF5),
+        ]
+    )
+
+
+def _words(cases: dict[str, Any]) -> Counter[str]:
+    return Counter(word for case in cases.values() for word in case["ways"].values())
+
+
+def _outcome(case: dict[str, Any] | None) -> str:
+    """What came of a case: the worst, else refused if anything refused it."""
+    if case is None:
+        return ""
+    words = list(case["ways"].values())
+    wrong = [word for word in words if word not in GOOD]
+    if wrong:
+        return f"**{wrong[0].lower()}**"
+    return "refused" if "refused" in words else "harmless"
+
+
+def _listed(kind: str, cases: dict[str, Any]) -> str:
+    by_outcome: dict[str, list[str]] = {}
+    for name, case in cases.items():
+        by_outcome.setdefault(_outcome(case), []).append(name)
+    return "".join(
+        f"- {kind}, {outcome}: {', '.join(names)}.\n" for outcome, names in by_outcome.items()
+    )
+
+
+def bad(found: Found) -> int:
+    """Trials that broke a promise."""
+    return sum(
+        n for cases in found.values() for word, n in _words(cases).items() if word not in GOOD
+    )
+
+
+HOSTILE = Topic(
+    name="hostile",
+    title="Hostile files",
+    says=_SAYS,
+    parts=tuple(WAYS),
+    run=run,
+    section=section,
+    bad=bad,
+)
