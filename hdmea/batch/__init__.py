@@ -5,6 +5,7 @@ What the workflow's rules ask; they know this room and `hdmea.pipeline`, nothing
 
 from hdmea.batch.columns import cells_in
 from hdmea.batch.config import WorkflowConfig, read_config
+from hdmea.batch.leftovers import Leftover, leftovers, remove
 from hdmea.batch.past import Past
 from hdmea.batch.plan import (
     Part,
@@ -21,6 +22,7 @@ from hdmea.errors import HdmeaError
 
 __all__ = [
     "HdmeaError",
+    "Leftover",
     "Part",
     "Past",
     "Recording",
@@ -29,6 +31,7 @@ __all__ = [
     "cells_in",
     "config_of_file",
     "default_config",
+    "leftovers",
     "movie_digests",
     "one_recording",
     "parts_of",
@@ -36,6 +39,7 @@ __all__ = [
     "process",
     "read_config",
     "read_recordings",
+    "remove",
     "require_inputs",
     "require_past",
     "same_files",

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from hdmea import __version__
-from hdmea.cli import run
+from hdmea.cli import clean, run
 from hdmea.errors import HdmeaError, ParameterError, SessionFileError
 from hdmea.interruption import RunInterrupted
 from hdmea.terminal import say, shown
@@ -97,6 +97,8 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--playlist", default="short", help="tiny, brief, short (default) or full")
 
     run.describe(add("run", run.run, "process one recording"))
+
+    clean.describe(add("clean", clean.clean, "say what lies in work folders, and remove it"))
 
     one = add("inspect", _inspect, "say what a .cmcr, .cmtr or session file holds")
     one.add_argument("file", metavar="FILE", type=Path)
