@@ -47,6 +47,8 @@ class Recipe:
 
     def __post_init__(self) -> None:
         if not self.name or "\0" in self.name + self.step:
+            # Cause: a step of one's own gives its contribution no name, or one that cannot be
+            # stored.
             raise ParameterError(
                 f"a contribution of step {self.step!r} has the name {self.name!r}; a name is "
                 "needed, and neither may have NUL characters"

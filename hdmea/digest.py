@@ -118,7 +118,7 @@ def encode(values: Array, where: str = "array") -> Array:
     Raises
     ------
     ParameterError
-        For a type that session files do not hold (bool, object, complex, ...) and for text
+        If they are of a type that session files do not hold (bool, object, complex, ...), or text
         with NUL characters, which fixed-length text cannot give back, or not in UTF-8.
 
     Examples
@@ -134,8 +134,8 @@ def encode(values: Array, where: str = "array") -> Array:
         return np.array(encoded, dtype=f"S{width}").reshape(values.shape)
     if values.dtype.kind not in _NUMBERS or values.dtype.itemsize > 8:
         raise ParameterError(
-            f"{where}: values of type {values.dtype} cannot be stored; "
-            "session files hold integers, float32/float64 and text (flags as uint8)"
+            f"{where}: values of type {values.dtype} cannot be stored; convert them to integers, "
+            "float32, float64 or text (flags to uint8)"
         )
     # ascontiguousarray would turn a 0-d array into a 1-d one
     return np.asarray(values, dtype=values.dtype.newbyteorder("<"), order="C")

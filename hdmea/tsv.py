@@ -43,14 +43,16 @@ def read_rows(path: str | Path, what: str) -> tuple[list[str], Iterator[Row]]:
     """
     path = Path(path)
     if not path.is_file():
-        raise FileMissingError(f"There is no {what} {path}.")
+        raise FileMissingError(f"There is no {what} {path}; correct the path.")
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
+        # Cause: a spreadsheet saved the table in another encoding, or it is no text at all.
         raise ParameterError(
             f"{path} is not text in UTF-8: {error}. Save it as text in UTF-8."
         ) from error
     if "\0" in text:
+        # Cause: the table was saved as UTF-16, or is no text.
         raise ParameterError(f"{path} has NUL characters. Save it as text in UTF-8.")
     lines = [
         (number, _without_empty_end(_cells(path, number, line)))
@@ -90,8 +92,10 @@ def _by_column(
 ) -> Iterator[Row]:
     for number, cells in lines:
         if len(cells) > len(header):
+            # Cause: a tab too many in a line, or one too few in the header.
             raise ParameterError(
-                f"{path}, line {number}: {len(cells)} cells, but {len(header)} columns."
+                f"{path}, line {number}: {len(cells)} cells, but {len(header)} columns. Remove a "
+                "tab, or name the column."
             )
         yield number, dict(zip_longest(header, cells, fillvalue=""))
 
@@ -101,6 +105,7 @@ def _cells(path: Path, number: int, line: str) -> list[str]:
     try:
         (cells,) = csv.reader([line], delimiter="\t", strict=True)
     except csv.Error as error:
+        # Cause: a quote in a cell that is not one around it, as in inches.
         raise ParameterError(
             f"{path}, line {number}: a cell that begins with a quote must end with it, and have "
             f"each quote within twice ({error})."

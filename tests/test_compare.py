@@ -515,8 +515,8 @@ def test_a_table_that_a_spreadsheet_saved_is_the_same(tmp_path: Path) -> None:
         ("recording,snr\na,1\n", "has no column unit_id"),
         ("recording,unit_id,x,x\na,1,2,3\n", "has columns twice: x"),
         ("recording,unit_id\na,1\na,1\n", "line 3: unit 1 of 'a' was there before"),
-        ("recording,unit_id\na,one\n", "unit_id is 'one', not a whole number"),
-        ("recording,unit_id\na\n", "line 2 has 1 cells, not 2"),
+        ("recording,unit_id\na,one\n", "unit_id is 'one'; it must be a whole"),
+        ("recording,unit_id\na\n", "line 2 has 1 cells, but 2 are needed"),
         ("recording,unit_id\n\udce9,1\n", "is no table in UTF-8"),
     ],
 )

@@ -276,6 +276,14 @@ def twice(file: h5py.File) -> None:
     file["units/unit_1/spike_times"] = np.array([1], np.uint64)
 
 
+def two_stas(file: h5py.File) -> None:
+    file["units/unit_001/features/sta_noise/data"] = np.zeros((60, 3, 3), np.float32)
+
+
+def stas_unlike(file: h5py.File) -> None:
+    file["units/unit_002/features/noise/sta"] = np.zeros((60, 4, 4), np.float32)
+
+
 TRAIN, STA = "units/unit_001/spike_times", "units/unit_001/features/noise/sta"
 RATE, CLOCK = "metadata/acquisition_rate", "metadata/frame_timestamps"
 HOSTILE: dict[str, tuple[Callable[[h5py.File], None], str]] = {
@@ -294,6 +302,9 @@ HOSTILE: dict[str, tuple[Callable[[h5py.File], None], str]] = {
         replace("stimulus/section_time/noise", data=np.zeros((1, 3))), "(n, 2) is needed",
     ),
     "flat sta": (replace(STA, data=np.zeros((60, 9))), "3 axes are needed"),
+    "two stas": (two_stas, "unit 1 has two STAs of 'noise'"),
+    "stas unlike": (stas_unlike, "all units must have the same"),
+    "a type": (link("units/unit_001", np.dtype("f8")), "is neither a group nor a dataset"),
     "number twice": (twice, "unit number 1 twice"),
     "soft link": (link(TRAIN, h5py.SoftLink("/metadata/frame_timestamps")), "link to another"),
     "external link": (link("units", h5py.ExternalLink("/etc/x.h5", "/")), "link to another"),

@@ -329,7 +329,10 @@ def test_units_and_tables_that_are_not_there(tmp_path: Path) -> None:
     path = table(tmp_path, "rec\t2\tno", "rec\t3\tno", "rec\t31\tyes")
     with pytest.raises(UnknownNameError) as refused:
         curate_units(session=five_units(), table=path)
-    assert "unit 3 (line 3), unit 31 (line 4); its 5 units: 2, 5, 8, 9, 30" in str(refused.value)
+    assert (
+        "unit 3 (line 3), unit 31 (line 4); remove them, or take one of its 5 units: 2, 5, 8, 9, 30"
+        in str(refused.value)
+    )
     with pytest.raises(FileMissingError, match=r"no curation table none\.tsv"):
         curate_units(session=five_units(), table="none.tsv")
 

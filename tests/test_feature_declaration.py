@@ -64,7 +64,7 @@ def test_what_fits_passes():
     [
         ({"n": None}, {}, r"missing \['n'\]"),
         ({"extra": np.zeros(2)}, {}, r"not declared \['extra'\]"),
-        ({"n": np.array([3.0, 0.0])}, {}, "declared int64, returned float64"),
+        ({"n": np.array([3.0, 0.0])}, {}, "must be int64, as declared, not float64"),
         ({"n": np.array([3, 0], dtype=np.int32)}, {}, "int32"),
         ({"word": np.array([1, 2])}, {}, "'word'"),
         ({"rate_hz": np.array([1.0])}, {}, "axis 'unit' has length 1, elsewhere 2"),
@@ -191,9 +191,11 @@ def test_a_result_that_is_none_is_named():
             check(feature, FeatureResult({"p_on": np.array([p, np.nan])}, why), 2)
     with pytest.raises(FeatureOutputError, match="must return a FeatureResult, not dict"):
         check(feature, {"p_on": np.zeros(2)}, 2)
-    with pytest.raises(FeatureOutputError, match="'p_on': not a plain array, but list"):
+    with pytest.raises(
+        FeatureOutputError, match="'p_on': a plain array must be returned, not list"
+    ):
         check(feature, FeatureResult({"p_on": [0.5, 0.5]}), 2)
-    with pytest.raises(FeatureOutputError, match="not a plain array, but MaskedArray"):
+    with pytest.raises(FeatureOutputError, match="array must be returned, not MaskedArray"):
         check(feature, FeatureResult({"p_on": np.ma.masked_array([0.5, 0.5], [0, 1])}), 2)
     for curve in ([[1, np.inf, 3]] * 2, [[-np.inf, 2, 3]] * 2):
         broken = values(curve=np.array(curve, dtype=np.float32))

@@ -102,7 +102,7 @@ def test_without_micrometres_there_are_none() -> None:
 def test_a_place_that_is_known_is_not_compared_with_one_that_is_not() -> None:
     with pytest.raises(StimulusError, match=r"movie 'a' lies, but not movie 'c': add c to"):
         PLACED.between("c", "a", [0, 0])
-    with pytest.raises(UnknownNameError, match="known pixels: noise, bar"):
+    with pytest.raises(UnknownNameError, match="take one of: noise, bar"):
         DEFAULT.to_display("step", [0, 0])
     with pytest.raises(StimulusError, match=r"shape is \(2, 3\)"):
         DEFAULT.to_display("bar", np.zeros((2, 3)))

@@ -153,7 +153,7 @@ def test_missing_inputs_are_found_where_they_were_moved(
     assert set(states(session, moved_to=[moved.parent]).values()) == {"same"}
     change(moved / "rec-.cmtr")
     assert states(session, moved_to=[moved.parent])["cmtr"] == "changed"
-    with pytest.raises(ParameterError, match="nowhere: there is no such folder"):
+    with pytest.raises(ParameterError, match="nowhere: no such folder; give one"):
         verify_inputs(session, moved_to=["nowhere"])
 
 
@@ -197,7 +197,7 @@ def test_command_says_each_input_and_its_exit_code(
     assert main(["verify", "--inputs", saved]) == 1
     assert "  cmtr: MISSING" in capsys.readouterr().out
     assert main(["verify", "--moved-to", str(tmp_path), saved]) == 1
-    assert "they need --inputs" in capsys.readouterr().err
+    assert "add --inputs" in capsys.readouterr().err
 
 
 def test_of_a_large_file_samples_are_compared_and_that_is_said(

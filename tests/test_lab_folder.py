@@ -90,7 +90,7 @@ def test_what_is_not_there_is_listed_before_anything_runs(project: Project) -> N
     )
     said = project.run(code=1)
     for words in (
-        "These files of recordings do not exist:\n",
+        "These files of recordings do not exist; correct their paths:\n",
         f"  2024-04-07: cmcr {RAW}/vergessen.cmcr\n",
         f"  2024-04-07: cmtr {RAW}/vergessen-.cmtr\n",
         f"  {SORTED}: frame_clock.csv verlegt.csv\n",

@@ -168,7 +168,9 @@ def test_a_relative_file_is_relative_to_the_working_directory(
     sound: tuple[Path, npt.NDArray[np.int64]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "clock.csv").write_text("1\n2\n3\n")
-    with pytest.raises(FileMissingError, match=r"no file .*clock\.csv; a relative path"):
+    with pytest.raises(
+        FileMissingError, match=r"no file .*clock\.csv; correct the path \(a relative"
+    ):
         load(sound[0], source="csv", csv="clock.csv")
     monkeypatch.chdir(tmp_path)
     session = load(sound[0], source="csv", csv="clock.csv")
@@ -188,7 +190,7 @@ def test_a_clock_can_be_given_without_a_raw_file(tmp_path: Path) -> None:
 
 
 def test_times_that_are_not_seconds_are_found(sound: tuple[Path, npt.NDArray[np.int64]]) -> None:
-    with pytest.raises(StimulusError, match=r"3000 s, but the recording has 12\.9833 s; are they"):
+    with pytest.raises(StimulusError, match=r"3000 s, but the recording has 12\.9833 s; they must"):
         load(sound[0], source="array", times_s=[1000.0, 2000.0, 3000.0])
 
 
@@ -208,8 +210,8 @@ def test_without_a_clock_the_photodiode_is_loaded(
     [
         ("frame,time\n1,2\n", "has the columns frame, time; a column frame_time_s"),
         ("1,5\n2,5\n", "has the columns 1, 5"),  # a decimal comma
-        ("frame_time_s\n1.0\ntwo\n", "line 3: 'two' is not a time in seconds"),
-        ("frame,frame_time_s\n1,0.5\n2\n", "line 3: nothing is not a time"),
+        ("frame_time_s\n1.0\ntwo\n", "line 3: found 'two', a time in seconds"),
+        ("frame,frame_time_s\n1,0.5\n2\n", "line 3: found nothing, a time in seconds"),
         ("1.0\n\n3.0\n2.0\n", r"frame time 3 is 2\.0 s, not after the one before it, 3\.0 s"),
         ("1.0\nnan\n3.0\n", "frame time 2 is nan"),
         ("1.0\n", "at least two"),

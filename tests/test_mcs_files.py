@@ -206,8 +206,8 @@ def test_a_recording_that_cannot_be_is_refused(tmp_path: Path, change: dict, wor
     [
         (UnitTrain(1, 1, 1, np.array([0.2, 0.1])), "ascending"),
         (UnitTrain(1, 1, 1, np.array([np.nan])), "finite"),
-        (UnitTrain(1, 1, 1, np.array([0.1, 1.1])), "leave the recording"),
-        (UnitTrain(1, 1, 1, np.array([]), np.array([-0.1])), "leave the recording"),
+        (UnitTrain(1, 1, 1, np.array([0.1, 1.1])), "must lie in the recording"),
+        (UnitTrain(1, 1, 1, np.array([]), np.array([-0.1])), "must lie in the recording"),
         (UnitTrain(1, 66, 1, np.array([0.1])), "not on the chip"),
         (UnitTrain(-1, 1, 1, np.array([0.1])), "unit numbers"),
         (UnitTrain(2, 1, 1, np.array([0.1])), "unit numbers"),

@@ -178,6 +178,20 @@ def _no_flag(file: h5py.File) -> None:
     replace(file[UNIT_10], "Peaks", np.zeros(3, dtype=[("Timestamp", "<i8"), ("x", "<f8")]))
 
 
+def _both_sensors(file: h5py.File) -> None:
+    _set_info(SensorID=7)(file)
+    _set_attribute(SensorID=7)(file)
+
+
+def _two_infos(file: h5py.File) -> None:
+    info = file[UNIT_10]["Unit Info"][...]
+    replace(file[UNIT_10], "Unit Info", np.concatenate([info, info]))
+
+
+def _no_place(file: h5py.File) -> None:
+    del file[UNIT_10]["Unit Info"], file[UNIT_10].attrs["Row"]
+
+
 def _both_places(file: h5py.File) -> None:
     _set_info(Row=66, SensorID=66)(file)
     _set_attribute(Row=66, SensorID=66)(file)
@@ -194,6 +208,10 @@ def _both_places(file: h5py.File) -> None:
         (_no_flag, "Unit 10: its Peaks .* lack IncludePeak"),
         (lambda file: file[UNIT_10].pop("Peaks"), "Unit 10 has 0 tables of peaks"),
         (lambda file: file.pop("Spike Sorter"), "0 spike sorters"),
+        (_both_sensors, "SensorID 7 is not that of column 4, row 3"),
+        (_two_infos, "its Unit Info has 2 rows"),
+        (_no_place, "does not tell its number, column and row"),
+        (lambda file: replace(file[UNIT_10], "Unit Info", np.zeros(1)), "named columns is needed"),
     ],
 )
 def test_a_sorting_that_contradicts_itself_is_refused(
@@ -364,7 +382,7 @@ def test_text_may_be_of_fixed_length_and_data_chunked(pair: Pair) -> None:
     [
         ("Region.Right", 12, "4 columns|3 columns and 3 rows"),
         ("Conversion Factors", "1 2 3", "3 conversion factors"),
-        ("Conversion Factors", "x " * 12, "not numbers"),
+        ("Conversion Factors", "x " * 12, "must be numbers"),
         ("Tick", 0, "one above zero"),
         ("RegionID", 2, "described by 0 rows"),
     ],
@@ -382,6 +400,25 @@ def test_sensor_metadata_that_do_not_fit_are_refused(
     ):
         _ = recording.sensors
     assert str(pair.cmcr) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda group: group.pop("ChannelMeta"), "'Analog Data' has 0 tables of metadata"),
+        (lambda group: replace(group, "ChannelData 1", np.zeros(9)), "float64 .* integers"),
+        (lambda group: replace(group, "ChannelData 1", np.zeros((3, 9), int)), "has 3 channels"),
+        (lambda group: group.move("ChannelData 1", "ChannelData"), r"end in 1 number\(s\)"),
+    ],
+)
+def test_analog_streams_that_are_not_as_announced_are_refused(
+    pair: Pair, change: Callable[[h5py.Group], None], words: str
+) -> None:
+    with h5py.File(pair.cmcr, "r+") as file:
+        change(file[ANALOG])
+    with open_cmcr(pair.cmcr) as recording, pytest.raises(RecordingFileError, match=words) as found:
+        _ = recording.analog
+    assert str(pair.cmcr) in str(found.value)
 
 
 # --- pairs ---------------------------------------------------------------------------------
@@ -457,6 +494,26 @@ def test_files_of_other_kinds_are_refused_with_a_reason(pair: Pair, tmp_path: Pa
         open_cmcr(pair.cmtr)
     with pytest.raises(RecordingFileError, match=r"is a raw recording \(\.cmcr\).*as cmcr_path"):
         read_cmtr(pair.cmcr)
+    with h5py.File(pair.cmcr, "r+") as file:
+        del file["Acquisition"]
+    with pytest.raises(RecordingFileError, match=r"has 0 acquisitions; a \.cmcr file with one"):
+        open_cmcr(pair.cmcr)
+    # The system refuses the path itself, and to read what it opened.
+    with pytest.raises(RecordingFileError, match="cannot be opened: File name too long"):
+        open_cmcr(tmp_path / ("x" * 300))
+    with pytest.raises(RecordingFileError, match=r"/proc/self/mem cannot be read: .*Input/output"):
+        file_digest(Path("/proc/self/mem"))
+
+
+def test_more_than_any_recording_has_is_refused(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hdmea.mcs.safe_h5.MAX_TABLE_BYTES", 10)
+    with pytest.raises(RecordingFileError, match="has 1 rows, more than a table may have"):
+        read_cmtr(pair.cmtr)
+    monkeypatch.setattr("hdmea.mcs.safe_h5.MAX_CHILDREN", 1)
+    with pytest.raises(RecordingFileError, match="more than the 1 any recording has"):
+        read_cmtr(pair.cmtr)
 
 
 @pytest.mark.parametrize("what", ["the file", "its folder"])

@@ -260,7 +260,7 @@ def of(**changes: Any) -> Made:
             of(variables={"a": Variable(np.ma.masked_array([1], [True]), "s", ("x",), "")}),
             "whose mask would be lost",
         ),
-        (of(variables={"a": Variable(np.array([True]), "1", ("x",), "")}), "flags as uint8"),
+        (of(variables={"a": Variable(np.array([True]), "1", ("x",), "")}), "flags to uint8"),
         (of(variables={"a": Variable(np.array([None, 1]), "1", ("x",), "")}), "type object"),
         (of(variables={"a": Variable(np.array(["\udc80"]), "", ("x",), "")}), "no text in UTF-8"),
         (of(parameters={1: 2, "1": 3}), "the name 1 is a int; only text can be a name"),

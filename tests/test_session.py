@@ -107,7 +107,9 @@ def test_what_is_unknown_is_an_error_that_lists_what_is_known(either: PipelineSe
         either.spike_times(3)
     with pytest.raises(KeyError, match="no STA of stimulus 'bars'; there are: noise"):
         either.sta(2, "bars")
-    with pytest.raises(UnknownNameError, match="'chirp' is not in 'retina'; there are: size"):
+    with pytest.raises(
+        UnknownNameError, match=r"'chirp' is not in 'retina'; extract it, or .*: size"
+    ):
         either.features["chirp"]
     with pytest.raises(UnknownNameError, match=r"no output 'x'; it has: curve, size"):
         either.features.array("size", "x")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from messages.examples import Example, stored
+from messages.examples import MOST, Example, stored
 from messages.sites import GAP, KINDS, ROOT, Site, sites
 
 PAGE = ROOT / "docs/errors.md"
@@ -31,6 +32,8 @@ REMEDIES: Mapping[str, str] = {
     "OutputWriteError": "Make room, or get the right to write, and run again.",
     "RecordingFileError": "Copy the file again from its source and compare sizes, or save it anew "
     "in CMOS-MEA-Tools. If it stays so, send `hdmea inspect --json --anonymous` of it.",
+    "UnreadableRecordingError": "Copy the file again from its source and compare sizes, or save it "
+    "anew in CMOS-MEA-Tools: this copy cannot be read.",
     "SessionFileError": "Take a copy, a checkpoint or the parts, or have it made again: delete it, "
     "and start the workflow. A newer version of the format needs a newer hdmea.",
     "StimulusError": "Correct the file of the stimulus library, or the setting, that is named; "
@@ -52,8 +55,8 @@ Have the error before you? Search this page for words of it that are not names, 
 yours. In each section errors stand in the order of their words, capitals and values aside. Where
 «words» stand, a value is filled in; {gap} stands for more.
 
-The message itself says what to do, mostly after its last `;`, `:` or `.`. If that does not help,
-see its kind in the table.
+What to do is what the message itself says or, where it says what would be right and no more, what
+helps against its kind.
 
 In Python every error is an `hdmea.errors.HdmeaError`, and of a builtin kind, too. The command line
 says the message and ends with a code that is not 0; a job of the workflow writes it as the last
@@ -68,19 +71,21 @@ line of its log. Any other error, with a traceback, is a defect of hdmea: please
 
 def rendered() -> str:
     """The whole page."""
-    # What several places say alike is one error to a user.
     found, met = list(dict.fromkeys(sites())), stored()
     shown = sum(site in met for site in found)
     lines = [_TOP.format(count=len(found), met=shown, gap=GAP).rstrip("\n")]
     for name, kind in KINDS.items():
         if name in REMEDIES:
-            builtin = next(b.__name__ for b in kind.__bases__ if b.__module__ == "builtins")
+            builtin = next(b.__name__ for b in kind.__mro__ if b.__module__ == "builtins")
             meaning = " ".join((inspect.getdoc(kind) or "").split()).replace("``", "`")
             lines.append(f"| `{name}` | `{builtin}` | {meaning} | {REMEDIES[name]} |")
     for doing, rooms in DOING.items():
-        lines += ["", f"## {doing}", ""]
+        alike: dict[tuple[str, str], list[Site]] = defaultdict(list)
         for site in sorted((one for one in found if one.room in rooms), key=_order):
-            lines += _entry(site, met.get(site, ()))
+            alike[site.text, site.kind].append(site)
+        lines += ["", f"## {doing}", ""]
+        for same in alike.values():
+            lines += _entry(same, [example for site in same for example in met.get(site, ())])
     return "\n".join(lines) + "\n"
 
 
@@ -90,16 +95,32 @@ def _order(site: Site) -> tuple[bool, str, str, str]:
     return not own.strip(), " ".join(own.split()), site.text, site.kind
 
 
-def _entry(site: Site, examples: Sequence[Example]) -> Iterable[str]:
-    """An error as an entry of a list."""
-    yield f"- **{_plain(site.text) if site.text != GAP else 'Text made elsewhere'}**"
-    for example in examples:
-        if example.said != site.text:
+def _entry(same: Sequence[Site], examples: Sequence[Example]) -> Iterable[str]:
+    """An error as an entry of a list; several places may say the same."""
+    wrong, to_do = same[0].parts
+    kind = same[0].kind
+    yield f"- **{_plain(wrong) if wrong != GAP else 'Other words, such as these'}**"
+    for example in examples[:MOST]:
+        if example.said != same[0].text:
             yield f"  - such as: {_plain(example.said)}"
-    if site.cause:
-        yield f"  - cause: {_prose(site.cause)}"
+    for cause in dict.fromkeys(site.cause for site in same if site.cause):
+        yield f"  - cause: {_prose(cause[0].lower() + cause[1:])}"
+    yield f"  - what to do: {_plain(to_do) or _remedy(same[0])}"
+    modules = " and ".join(f"`{name}`" for name in dict.fromkeys(site.module for site in same))
     seen = f", met by `{examples[0].test.partition('::')[0]}`" if examples else ""
-    yield f"  - `{site.kind}` of `{site.module}`{seen}"
+    yield f"  - `{kind}` of {modules}{seen}"
+
+
+def _remedy(site: Site) -> str:
+    """What to do where a message says it in no words of its own."""
+    if re.search(r"did you mean|\bknown(?: \w+)?: |(?:it|there|these) (?:has|are): ", site.text):
+        return REMEDIES["UnknownNameError"]
+    clauses = re.split(r"(?<=[;:.])\s+", site.text)
+    for number, clause in enumerate(clauses):
+        if re.search(r"\b(?:needed|needs?|must|should|only|at least|at most)\b", clause):
+            right = " ".join(clauses[number:]).rstrip(" ;:,.")
+            return _plain(re.sub(r",? (?:got|found) (?:«[^»]*»|…).*", "", right))
+    return REMEDIES[site.kind]
 
 
 def _plain(text: str) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import hdmea.errors
@@ -19,17 +21,27 @@ KINDS: Mapping[str, type[Exception]] = {
 }
 GAP = "…"
 _ACTS = (
-    "accept|add|adjust|allow|ask|bring|call|change|check|choose|compare|compute|convert|copy|create|"
-    "date|define|delete|export|extract|give|install|keep|leave|let|link|list|load|look|lower|make|"
-    "move|name|open|pass|place|put|read|record|remove|rename|repeat|report|run|save|say|see|select|"
-    "send|set|show|start|store|take|try|unset|update|use|wait|write"
+    "accept|add|adjust|allow|ask|bring|call|change|check|choose|compare|compute|convert|copy|"
+    "correct|create|date|define|delete|export|extract|give|install|keep|leave|let|link|list|"
+    "load|look|lower|make|mend|move|name|open|pass|place|put|read|record|remove|rename|repack|"
+    "repeat|report|run|save|say|see|select|send|set|show|start|store|take|try|uninstall|"
+    "unset|update|use|wait|write"
 )
 _REMEDY = re.compile(
-    rf"(?:^|(?<=[;:,.] )|(?<=, or )|(?<=or, )|(?<=Then ))(?:{_ACTS})\b|"
-    r"\b(?:is|are) (?:needed|required)\b|\bmust\b|\bshould\b|did you mean|\bknown: |What may help|"
-    r"\bneeds\b|\bonly\b|\bat (?:most|least)\b|\bor more\b|\b(?:it|they) (?:has|have|had): ",
+    rf"(?:^|(?<=[;:,.] )|(?<=, or )|(?<=or, )|(?<=Then |Else ))(?:{_ACTS})\b|"
+    r"\b(?:is|are) (?:needed|required)\b|\bmust\b|\bshould\b|did you mean|"
+    r"\bknown(?: \w+)?: |What may help|"
+    r"\bneeds?\b|[,;] found\b|\bonly\b|\bat (?:most|least)\b|\bor more\b|"
+    r"\b(?:it|they|there|these) (?:has|have|had|are): ",
     re.IGNORECASE,
 )
+_BEGINS = re.compile(
+    r"(?:(?<=[;:.] )|(?<=[;:.]\n))"
+    rf"(?:The file is damaged|(?:If [^,.;]*, |Else )?(?:{_ACTS})\b(?!:))",
+    re.IGNORECASE,
+)
+"""Where a message goes on to what to do."""
+_PASSED_ON = re.compile(r"«(?:error|found|mend|problems found|said|why|wrong)»\W*\Z")
 
 
 @dataclass(frozen=True)
@@ -68,36 +80,39 @@ class Site:
         return self.module.split("/")[1].removesuffix(".py")
 
     @property
+    def parts(self) -> tuple[str, str]:
+        """What is wrong, and what to do; the second is empty if the two are not apart."""
+        found = _BEGINS.search(self.text)
+        if found is None or not re.sub(rf"«[^»]*»|{GAP}|\W", "", self.text[: found.start()]):
+            return self.text, ""
+        return self.text[: found.start()].rstrip(" ;:,."), self.text[found.start() :]
+
+    @property
     def says_what_to_do(self) -> bool:
         """Whether the message tells a way out, or what would be right.
 
-        A message that another function made is not looked into.
+        A message that another one of ours ends is not looked into; the other one is.
         """
-        return self.text == GAP or bool(_REMEDY.search(self.text)) or self.text.endswith("»")
+        own = re.sub(rf"«[^»]*»|{GAP}|\W", "", self.text)
+        return not own or bool(_REMEDY.search(self.text) or _PASSED_ON.search(self.text))
 
 
-def sites() -> list[Site]:
+@cache
+def sites() -> tuple[Site, ...]:
     """All places, in the order of files and lines."""
-    return [site for path in sorted(HOUSE.rglob("*.py")) for site in sites_of(path)]
+    return tuple(site for path in sorted(HOUSE.rglob("*.py")) for site in sites_of(path))
 
 
 def sites_of(path: Path) -> Iterator[Site]:
     """The places of a file."""
     source = path.read_text(encoding="utf-8")
     tree = ast.parse(source)
-    constants = {
-        node.targets[0].id: node.value
-        for node in tree.body
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
-    } | {
-        node.target.id: node.value
-        for node in tree.body
-        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value
-    }
+    constants = _constants(tree)
     lines = source.splitlines()
     found = []
     for around, call in _calls(tree, []):
-        text = _text(call.args[0], constants) if call.args else GAP
+        named = constants | _named_once(around)
+        text = _text(call.args[0], named) if call.args else GAP
         found.append(
             Site(
                 path.relative_to(ROOT).as_posix(),
@@ -108,6 +123,38 @@ def sites_of(path: Path) -> Iterator[Site]:
             )
         )
     yield from sorted(found, key=lambda site: site.lines)
+
+
+def _named_once(around: Iterable[ast.AST]) -> dict[str, ast.expr]:
+    """Texts to which the functions around give names, each once."""
+    found: dict[str, list[ast.expr]] = defaultdict(list)
+    for function in around:
+        if isinstance(function, ast.FunctionDef):
+            for node in ast.walk(function):
+                if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                    found[node.targets[0].id].append(node.value)
+    return {
+        name: values[0]
+        for name, values in found.items()
+        if len(values) == 1 and isinstance(values[0], ast.Constant | ast.JoinedStr)
+    }
+
+
+def _constants(tree: ast.Module) -> dict[str, ast.expr]:
+    """Texts that a module gives names to, or imports from another one of ours."""
+    found = {}
+    for node in tree.body:
+        match node:
+            case ast.ImportFrom(str() as module, names, 0) if module.startswith("hdmea."):
+                path = ROOT / f"{module.replace('.', '/')}.py"
+                if any(name.name.isupper() for name in names) and path.exists():
+                    theirs = _constants(ast.parse(path.read_text(encoding="utf-8")))
+                    found |= {name.name: theirs[name.name] for name in names if name.name in theirs}
+            case ast.Assign([ast.Name(name)], value):
+                found[name] = value
+            case ast.AnnAssign(ast.Name(name), value=ast.expr() as value):
+                found[name] = value
+    return found
 
 
 def _calls(node: ast.AST, around: list[ast.AST]) -> Iterator[tuple[list[ast.AST], ast.Call]]:
@@ -185,9 +232,7 @@ def _documented(kind: str, around: Iterable[ast.AST], tree: ast.Module) -> str:
     while names:
         name = names.pop()
         callers = [
-            node
-            for node in ast.walk(tree)
-            if isinstance(node, ast.FunctionDef) and node.name not in asked and _uses(node, name)
+            node for node, used in _functions(tree) if name in used and node.name not in asked
         ]
         asked |= {name, *(node.name for node in callers)}
         told = dict.fromkeys(filter(None, (_raises(node, kind) for node in callers)))
@@ -212,10 +257,15 @@ def _raises(node: ast.FunctionDef | ast.ClassDef, kind: str) -> str:
     )
 
 
-def _uses(function: ast.FunctionDef, name: str) -> bool:
-    """Whether a function calls, or hands on, another one of its module."""
-    return any(
-        (isinstance(node, ast.Name) and node.id == name)
-        or (isinstance(node, ast.Attribute) and node.attr == name)
-        for node in ast.walk(function)
-    )
+@cache
+def _functions(tree: ast.Module) -> list[tuple[ast.FunctionDef, set[str]]]:
+    """Functions of a module, and the names that each calls or hands on."""
+    return [
+        (
+            function,
+            {node.id for node in ast.walk(function) if isinstance(node, ast.Name)}
+            | {node.attr for node in ast.walk(function) if isinstance(node, ast.Attribute)},
+        )
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef)
+    ]

@@ -219,7 +219,7 @@ def file_digests(files: Mapping[str, str]) -> dict[str, str]:
             with Path(path).open("rb") as file:
                 digests[name] = hashlib.file_digest(file, "sha256").hexdigest()
         except FileNotFoundError as error:
-            raise FileMissingError(f"{name}: there is no file {path}.") from error
+            raise FileMissingError(f"{name}: there is no file {path}; correct the path.") from error
     return digests
 
 

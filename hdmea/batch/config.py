@@ -276,6 +276,7 @@ def read_config(values: Mapping[str, Any]) -> WorkflowConfig:
     try:
         require_small(values)
     except ValueError as error:
+        # Cause: names in the file stand for others that stand for others, and grow beyond measure.
         raise ParameterError(f"The configuration cannot be used: {error}") from error
     model = _config_with(_of_other_packages(values))
     cause: Exception
@@ -285,6 +286,8 @@ def read_config(values: Mapping[str, Any]) -> WorkflowConfig:
         wrong, cause = problems(error, model), error
     except (UnknownNameError, FeaturePackageError) as error:  # of a feature that another one needs
         wrong, cause = [str(error)], error
+    # Cause: a setting in config.yaml or on the command line is unknown, of another type, out of its
+    # range, or does not go with another one.
     raise ParameterError("\n  ".join(["The configuration cannot be used:", *wrong])) from cause
 
 

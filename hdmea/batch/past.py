@@ -133,6 +133,7 @@ class Past:
         if spoilt:
             listed = "\n  ".join(f"{path}: {problem}" for path, problem in spoilt)
             files = " ".join(shlex.quote(str(path)) for path, _ in spoilt)
+            # Cause: a result was edited, cut or damaged after the workflow had written it.
             raise ParameterError(
                 "These results are not what was saved; somebody wrote into them, or the disk lost "
                 f"something:\n  {listed}\nKeep a copy if you want to know why. Delete them, and "

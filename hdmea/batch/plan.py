@@ -178,6 +178,8 @@ def require_inputs(config: WorkflowConfig, recordings: Mapping[str, Recording]) 
     problems += _playlist_problems(config, recordings)
     problems += _curation_problems(config, recordings)
     if problems:
+        # Cause: files, playlists, movies or curated units that the recordings need are not there,
+        # or say two things; all are listed.
         raise ParameterError("\n".join(problems))
 
 

@@ -33,7 +33,7 @@ def config_of_file(path: str | Path) -> WorkflowConfig:
     try:
         values = parse_yaml(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise FileMissingError(f"configuration not found: {path}") from None
+        raise FileMissingError(f"configuration not found: {path}; correct the path") from None
     except (OSError, ValueError) as error:
         raise ParameterError(f"{path} cannot be read: {error}") from error
     if not isinstance(values, Mapping):
@@ -87,7 +87,7 @@ def one_recording(
     Raises
     ------
     FileMissingError, ParameterError
-        Listing all that is missing or wrong: files, playlist, movies.
+        If files, playlist or movies are missing or wrong; all are listed.
     """
     by_role: dict[str, str] = {}
     for path in map(Path, files):

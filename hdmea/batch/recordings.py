@@ -153,6 +153,8 @@ def read_recordings(config: WorkflowConfig) -> dict[str, Recording]:
     if not lines_of:
         problems_found = ["it lists no recording"]
     if problems_found:
+        # Cause: rows of the table are wrong, given twice, or none; all are listed by line and
+        # column.
         raise ParameterError("\n  ".join([f"{path} cannot be used:", *problems_found]))
     return recordings
 
@@ -182,7 +184,11 @@ def require_files(recordings: Mapping[str, Recording]) -> None:
         if not Path(path).is_file()
     ]
     if missing:
-        raise FileMissingError("\n  ".join(["These files of recordings do not exist:", *missing]))
+        # Cause: the table names files that are not there, often because relative paths count from
+        # another folder.
+        raise FileMissingError(
+            "\n  ".join(["These files of recordings do not exist; correct their paths:", *missing])
+        )
 
 
 def require_past(recordings: Iterable[Recording]) -> None:
@@ -207,6 +213,7 @@ def require_past(recordings: Iterable[Recording]) -> None:
             f"{name}: {path}, by {_duration(ahead_s)}" for name, path, ahead_s in early
         )
         files = " ".join(dict.fromkeys(shlex.quote(path) for _, path, _ in early))
+        # Cause: the clock of the computer that wrote the files was ahead, or this one's is behind.
         raise ParameterError(
             "These files are dated in the future, and Snakemake would throw away what is made from "
             f"them:\n  {listed}\nIf this computer's clock is right ({time.ctime(now)}), date them "
@@ -268,6 +275,8 @@ def recording_of_cells(config: WorkflowConfig, cells: Mapping[str, str]) -> Reco
         else:
             wrong += _wrong_paths(input_files(step, parameters[step]))
     if wrong:
+        # Cause: cells of a row are of another type, out of their range, or do not go together; part
+        # of what is said of the whole table.
         raise ParameterError(*dict.fromkeys(wrong))
     return Recording(row.recording, row.files, parameters)
 
@@ -294,6 +303,7 @@ def _wrong_paths(files: Mapping[str, str]) -> Iterator[str]:
 def _check_header(path: Path, header: Sequence[str]) -> None:
     known = [*RecordingRow.model_fields, *COLUMNS]
     if "recording" not in header:
+        # Cause: the table has no header, other separators than tabs, or no column `recording`.
         raise ParameterError(
             f"{path}: its columns are {', '.join(map(repr, header)) or 'missing'}; they must be "
             "recording, cmcr, cmtr, playlist, separated by tabs, and may be named like parameters."
@@ -303,6 +313,7 @@ def _check_header(path: Path, header: Sequence[str]) -> None:
     wrong = [f"{name!r}: {words}" for name, words in said.items()]
     wrong += [f"{name!r}: is there {n} times" for name, n in Counter(header).items() if n > 1]
     if wrong:
+        # Cause: a column is mistyped, there twice, or no parameter.
         raise ParameterError(
             "\n  ".join([f"{path}: these columns cannot be used:", *wrong])
             + f"\nKnown columns: {', '.join(known)}"

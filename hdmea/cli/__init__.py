@@ -193,7 +193,10 @@ def _session_files(given: Sequence[Path]) -> list[Path]:
     for path in given:
         inside = sorted(path.glob("*.h5")) if path.is_dir() else [path]
         if not inside:
-            raise ParameterError(f"{path} is a folder without session files (*.h5)")
+            # Cause: another folder was meant, or nothing has been made in it yet.
+            raise ParameterError(
+                f"{path} is a folder without session files (*.h5); give one that has some"
+            )
         files += inside
     return files
 
@@ -203,8 +206,10 @@ def _simulate(options: argparse.Namespace) -> int:
 
     n = options.recordings
     if options.seed < 0:
+        # Cause: a negative number was given.
         raise ParameterError(f"--seed must be 0 or more, got {options.seed}")
     if options.folder.exists() and not options.folder.is_dir():
+        # Cause: a file of that name is in the way.
         raise ParameterError(f"{options.folder} is a file; give a folder to write into")
     say(f"simulating {n} recording{'s' if n != 1 else ''} into {options.folder}")
     dataset = simulate_dataset(
@@ -246,7 +251,8 @@ def _verify(options: argparse.Namespace) -> int:
     from hdmea.store.verify import verify
 
     if (options.moved_to or options.stimuli) and not options.inputs:
-        raise ParameterError("--moved-to and --stimuli say where inputs are; they need --inputs")
+        # Cause: the options were given without the one that they belong to.
+        raise ParameterError("--moved-to and --stimuli say where inputs are; add --inputs")
     wrong = 0
     for path in _session_files(options.files):
         try:
@@ -318,6 +324,7 @@ def _stimuli(options: argparse.Namespace) -> int:
         from hdmea.store.reader import SessionFile
 
         if options.playlist is None:
+            # Cause: the options were given without the one that they need.
             raise ParameterError("--photodiode needs --playlist: the playlist that was shown")
         with SessionFile(options.photodiode) as file:
             name = options.photodiode.name

@@ -57,7 +57,8 @@ def run(options: argparse.Namespace) -> int:
     from hdmea.export.summary import summary_line
 
     if options.config is not None and options.stimuli is not None:
-        raise ParameterError("--stimuli and --config are both given; a configuration names its own")
+        # Cause: the folder of stimuli would be told twice, as a configuration names its own.
+        raise ParameterError("--stimuli and --config are both given; give one of them")
     if options.config is not None:
         config = config_of_file(options.config)
     else:

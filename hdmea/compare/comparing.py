@@ -92,6 +92,7 @@ def compare(
     tolerances = Tolerances(Tolerance(rtol, atol), tolerance_for_all)
     place_a, place_b = _place(a), _place(b)
     if place_a.kind != place_b.kind:
+        # Cause: two things of different kinds were given.
         raise ParameterError(
             f"{place_a.words} is {place_a.kind}, {place_b.words} {place_b.kind}; give two results, "
             "two folders of results, or two tables of units"
@@ -101,7 +102,10 @@ def compare(
         with open_a() as side_a, open_b() as side_b:
             return Comparison((compare_sides(side_a, side_b, tolerances),))
     if not (place_a.openers or place_b.openers or place_a.failed or place_b.failed):
-        raise MissingDataError(f"neither {place_a.words} nor {place_b.words} has a recording")
+        # Cause: both tables are empty.
+        raise MissingDataError(
+            f"neither {place_a.words} nor {place_b.words} has a recording; give tables with units"
+        )
     failed = {**place_a.failed, **place_b.failed}
     found = []
     for name in place_a.openers:
@@ -144,7 +148,10 @@ def _folder(folder: Path) -> _Place:
     place = _Place(str(folder), "a folder")
     files = sorted(folder.glob("*.h5"))
     if not files:
-        raise ParameterError(f"{folder} is a folder without session files (*.h5)")
+        # Cause: another folder was meant, or nothing has been made in it yet.
+        raise ParameterError(
+            f"{folder} is a folder without session files (*.h5); give one that has some"
+        )
     for path in files:
         name_of, opener = _opener(path)
         try:
@@ -153,7 +160,11 @@ def _folder(folder: Path) -> _Place:
             place.failed[str(path)] = str(error)
             continue
         if name in place.openers:
-            raise ParameterError(f"{folder} has more than one file of recording {name!r}")
+            # Cause: a copy, a checkpoint or an older result lies beside the result.
+            raise ParameterError(
+                f"{folder} has more than one file of recording {name!r}; leave one in it, or "
+                "compare two files"
+            )
         place.openers[name] = opener
     return place
 

@@ -79,7 +79,12 @@ def compare_sides(a: Side, b: Side, tolerances: Tolerances) -> RecordingComparis
     comparing = _Comparing(a, b, tolerances, match)
     found = list(comparing.differences())
     if not comparing.compared:
-        raise MissingDataError(f"{a.label} and {b.label} have nothing in common to compare")
+        # Cause: two different recordings were given, or results of steps that have nothing in
+        # common.
+        raise MissingDataError(
+            f"{a.label} and {b.label} have nothing in common to compare; give two results of one "
+            "recording"
+        )
     units = {
         "a": 0 if a.unit_ids is None else a.unit_ids.size,
         "b": 0 if b.unit_ids is None else b.unit_ids.size,

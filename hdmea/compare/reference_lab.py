@@ -76,6 +76,7 @@ def _opened(path: Path) -> Iterator[h5py.File]:
     with opened as file:
         with reading(path):
             if not _is_known(file):
+                # Cause: a recording, a part of one, or a file of another program was given.
                 raise RecordingFileError(
                     f"{path} is HDF5 but of another kind (no session file; no attribute "
                     "stage1_completed with stimulus/frame_time/default; not both "
@@ -141,11 +142,14 @@ def _rate(file: h5py.File) -> float:
     where = "metadata/acquisition_rate"
     node = _at(file, where)
     if node is None:
+        # Cause: the reference lab's pipeline was stopped before it wrote the rate, or the file is
+        # of another version.
         raise RecordingFileError(
-            f"{file.filename} has no {where}; without it samples are not times"
+            f"{file.filename} has no {where}; it is needed, as without it samples are not times"
         )
     values = _read(node, "iuf").astype(np.float64)
     if values.size != 1 or not (np.isfinite(values).all() and values.min() > 0):
+        # Cause: the file was damaged or edited.
         raise RecordingFileError(
             f"{file.filename}: {where} is {values.tolist()}; one positive number (Hz) is needed"
         )
@@ -162,6 +166,8 @@ def _sections(file: h5py.File, rate_hz: float) -> tuple[tuple[SectionKey, ...], 
         if isinstance(node, h5py.Dataset):
             rows = _samples(node, ndim=2)
             if rows.shape[1] != 2:
+                # Cause: the file is of another version of the reference lab's pipeline, or was
+                # edited.
                 raise RecordingFileError(
                     f"{file.filename}: {node.name} has the shape {rows.shape}; (n, 2) is needed: "
                     "begin and end of each presentation"
@@ -187,7 +193,12 @@ class _Units:
             if number is None or not isinstance(group, h5py.Group):
                 continue
             if int(number[1]) in self.groups:
-                raise RecordingFileError(f"{path} has unit number {int(number[1])} twice ({name})")
+                # Cause: the file names a unit both with and without leading zeros, as when it was
+                # put together of two.
+                raise RecordingFileError(
+                    f"{path} has unit number {int(number[1])} twice ({name}); each must be there "
+                    "once"
+                )
             self.groups[int(number[1])] = group
         self.groups = dict(sorted(self.groups.items()))
         without = [n for n, group in self.groups.items() if child(group, "spike_times") is None]
@@ -220,7 +231,11 @@ def _stas(path: Path, units: Mapping[int, h5py.Group], notes: list[str]) -> dict
             if isinstance(node, h5py.Dataset):
                 of_movie = found.setdefault(name.removeprefix("sta_"), {})
                 if row in of_movie:
-                    raise RecordingFileError(f"{path}: unit {number} has two STAs of {name!r}")
+                    # Cause: the file has STAs of two versions of the reference lab's pipeline.
+                    raise RecordingFileError(
+                        f"{path}: unit {number} has two STAs of {name.removeprefix('sta_')!r}; one "
+                        "is needed"
+                    )
                 of_movie[row] = node
     numbers = list(units)
     variables = {}
@@ -245,8 +260,10 @@ class _Stas:
         for node in nodes.values():
             _check(node, "iuf", ndim=3)
             if node.shape != first.shape:
+                # Cause: units' STAs were computed with different parameters, or of other movies.
                 raise RecordingFileError(
-                    f"{path}: {node.name} has the shape {node.shape}, {first.name} {first.shape}"
+                    f"{path}: {node.name} has the shape {node.shape}, {first.name} {first.shape}; "
+                    "all units must have the same"
                 )
         self._path = path
         self._nodes = nodes
@@ -281,9 +298,10 @@ def _samples(node: Node, ndim: int, kinds: str = "iuf") -> Float64:
     """Whole samples of the recording, as numbers that can be divided."""
     values = _read(node, kinds, ndim).astype(np.float64)
     if values.size and not (np.isfinite(values).all() and values.min() >= 0):
+        # Cause: the file was damaged or edited, or holds times in place of samples.
         raise RecordingFileError(
             f"{node.file.filename}: {node.name} has values that are no samples of a recording "
-            "(negative or not finite)"
+            "(negative or not finite); whole numbers of 0 or more are needed"
         )
     return values
 
@@ -298,17 +316,21 @@ def _check(node: Node, kinds: str, ndim: int | None) -> None:
     """Make sure that a node is an array of numbers that lies here and is of sensible size."""
     where = f"{node.file.filename}: {node.name}"
     if not isinstance(node, h5py.Dataset) or node.shape is None:
+        # Cause: the file is of another version of the reference lab's pipeline, or was damaged.
         raise RecordingFileError(f"{where} holds no values; numbers are needed")
     if node.dtype.kind not in kinds or ndim not in (None, node.ndim):
         needed = "whole numbers" if kinds == "iu" else "numbers"
         axes = "" if ndim is None else f" with {ndim} {'axis' if ndim == 1 else 'axes'}"
+        # Cause: the file is of another version of the reference lab's pipeline, or was edited.
         raise RecordingFileError(
             f"{where} is {node.dtype} of shape {node.shape}; {needed}{axes} are needed"
         )
     check_dataset(node)
     if node.size * node.dtype.itemsize > _MAX_BYTES:
+        # Cause: the file was damaged, or made to overload its readers.
         raise RecordingFileError(
-            f"{where} has {node.size} values, more than {_MAX_BYTES} bytes, which no recording has"
+            f"{where} has {node.size} values, more than {_MAX_BYTES} bytes, which no recording "
+            "has; take another copy of the file, or leave it out"
         )
 
 

@@ -34,8 +34,8 @@ def session_file_side(path: Path) -> Iterator[Side]:
     with SessionFile(path) as file:
         if file.kind == "part":
             raise SessionFileError(
-                f"{path} is a part (one step's contribution), not a whole session; assemble the "
-                "parts and compare the results"
+                f"{path} is a part (one step's contribution), not a whole session; compare the "
+                "results that were assembled of such parts"
             )
         header, contributions = file.header, file.contributions()
         yield _side(

@@ -41,15 +41,25 @@ def table_sides(path: Path) -> dict[str, Side]:
                 if not row:  # an empty line
                     continue
                 if len(row) != len(header):
-                    raise ParameterError(f"{where} has {len(row)} cells, not {len(header)}")
+                    # Cause: the table was edited, or cut in the middle of a line.
+                    raise ParameterError(
+                        f"{where} has {len(row)} cells, but {len(header)} are needed, one per "
+                        "column"
+                    )
                 recording, unit = (row[place] for place in places)
                 if not _WHOLE.fullmatch(unit):
-                    raise ParameterError(f"{where}: unit_id is {unit!r}, not a whole number")
+                    # Cause: the table was edited; a spreadsheet may have written numbers in its own
+                    # way.
+                    raise ParameterError(f"{where}: unit_id is {unit!r}; it must be a whole number")
                 units = by_recording.setdefault(recording, {})
                 if int(unit) in units:
-                    raise ParameterError(f"{where}: unit {unit} of {recording!r} was there before")
+                    # Cause: the table was edited, or put together of two.
+                    raise ParameterError(
+                        f"{where}: unit {unit} of {recording!r} was there before; leave one of them"
+                    )
                 units[int(unit)] = row
     except (UnicodeDecodeError, csv.Error) as error:
+        # Cause: a spreadsheet saved the table in another encoding or with other separators.
         raise ParameterError(
             f"{path} is no table in UTF-8 with commas ({error}); give one that hdmea table wrote"
         ) from error
@@ -73,12 +83,14 @@ def table_sides(path: Path) -> dict[str, Side]:
 
 def _check_header(path: Path, header: list[str]) -> None:
     if missing := [name for name in _KEYS if name not in header]:
+        # Cause: a table of something else was given, or its first line is missing.
         raise ParameterError(
             f"{path} has no column {' and no column '.join(missing)}; give a table that "
             "hdmea table wrote"
         )
     if twice := sorted({name for name in header if header.count(name) > 1}):
-        raise ParameterError(f"{path} has columns twice: {', '.join(twice)}")
+        # Cause: the table was edited, or put together of two.
+        raise ParameterError(f"{path} has columns twice: {', '.join(twice)}; leave each once")
 
 
 def _values(cells: list[str]) -> Array | None:

@@ -65,7 +65,7 @@ class Output:
         Raises
         ------
         ParameterError
-            Naming all that is wrong.
+            If names, type, axes, unit or reasons of it cannot be stored, naming all that is wrong.
         """
         if wrong := wrong_with_output(self):
             raise ParameterError(f"output {self.name!r}: {'; '.join(wrong)}")
@@ -143,7 +143,7 @@ class Feature:
         Raises
         ------
         ParameterError
-            Naming all that is wrong.
+            If something is missing, twice or contradicts itself, naming all that is wrong.
         """
         if wrong := wrong_with_feature(self):
             raise ParameterError(f"feature {self.name}: {'; '.join(wrong)}")
@@ -194,6 +194,7 @@ def check(feature: Feature, result: Any, n_units: int) -> None:
         has a reason and is defined, a reason is not declared, or a p value is not in 0 to 1.
     """
     if not isinstance(result, FeatureResult):
+        # Cause: the function returns its values without the class that carries their reasons.
         raise FeatureOutputError(
             f"Feature {feature.name!r} must return a FeatureResult, not {type(result).__name__}."
         )
@@ -201,8 +202,10 @@ def check(feature: Feature, result: Any, n_units: int) -> None:
     _same_names(feature.name, set(declared), set(result.values))
     strangers = set(result.reasons) - set(declared)
     if strangers:
+        # Cause: an output's name is mistyped among the reasons, or it was renamed.
         raise FeatureOutputError(
-            f"Feature {feature.name!r} gives reasons for {sorted(strangers)}, not declared."
+            f"Feature {feature.name!r} gives reasons for {sorted(strangers)}, which are not "
+            "declared; declare these outputs, or give no reasons for them."
         )
     lengths = {"unit": n_units}
     for name, output in declared.items():
@@ -211,6 +214,7 @@ def check(feature: Feature, result: Any, n_units: int) -> None:
         _check_array(where, output, values, lengths)
         _check_reasons(where, output, values, result.reasons.get(name))
         if output.is_p_value and ((values < 0) | (values > 1)).any():
+            # Cause: the function computes something else than a probability, or declares it as one.
             raise FeatureOutputError(
                 f"{where}: p values must be in 0 to 1, found {np.nanmin(values)} to "
                 f"{np.nanmax(values)}."
@@ -219,29 +223,45 @@ def check(feature: Feature, result: Any, n_units: int) -> None:
 
 def _same_names(feature: str, declared: set[str], returned: set[str]) -> None:
     if declared != returned:
+        # Cause: an output was added, renamed or left out in the function or in its declaration
+        # only.
         raise FeatureOutputError(
-            f"Feature {feature!r} declares other outputs than it returns: missing "
+            f"Feature {feature!r} must return what it declares: missing "
             f"{sorted(declared - returned)}, not declared {sorted(returned - declared)}."
         )
 
 
 def _check_array(where: str, output: Output, values: Any, lengths: dict[str, int]) -> None:
     if not isinstance(values, np.ndarray) or isinstance(values, np.ma.MaskedArray):
-        raise FeatureOutputError(f"{where}: not a plain array, but {type(values).__name__}.")
+        # Cause: the function returns a list, a number, a table or a masked array.
+        raise FeatureOutputError(
+            f"{where}: a plain array must be returned, not {type(values).__name__}."
+        )
     wanted = np.dtype(output.dtype)
     same = values.dtype.kind == "U" if wanted.kind == "U" else values.dtype == wanted
     if not same:
-        raise FeatureOutputError(f"{where}: declared {wanted}, returned {values.dtype}.")
+        # Cause: the function's array has another type than its declaration, such as float64 for
+        # float32.
+        raise FeatureOutputError(
+            f"{where}: the type must be {wanted}, as declared, not {values.dtype}."
+        )
     if values.ndim != len(output.dims):
-        raise FeatureOutputError(f"{where}: declared {output.dims}, returned {values.shape}.")
+        # Cause: an axis was summed away, or added.
+        raise FeatureOutputError(
+            f"{where}: the axes must be {output.dims}, as declared; the shape is {values.shape}."
+        )
     for dim, length in zip(output.dims, values.shape, strict=True):
         if lengths.setdefault(dim, length) != length:
+            # Cause: two outputs share the name of an axis, and not its length; or the unit axis
+            # lacks units.
             raise FeatureOutputError(
-                f"{where}: axis {dim!r} has length {length}, elsewhere {lengths[dim]}."
+                f"{where}: axis {dim!r} has length {length}, elsewhere {lengths[dim]}; it must be "
+                "one."
             )
     if wanted.kind == "f" and np.isinf(values).any():
+        # Cause: the function divides by zero.
         raise FeatureOutputError(
-            f"{where}: infinite; what is not defined is NaN, and has a reason."
+            f"{where}: infinite; what is not defined must be NaN, and have a reason."
         )
 
 
@@ -251,22 +271,30 @@ def _check_reasons(
     undefined = _undefined(values)
     if "unit" not in output.dims[:1]:
         if undefined.any() or reasons is not None:
+            # Cause: an output without unit axis has NaN, or reasons.
             raise FeatureOutputError(f"{where}: only values of units can be undefined.")
         return
     of_unit = undefined.reshape(len(values), -1).any(axis=1) if values.size else undefined
     if reasons is None:
         reasons = np.full(len(values), "")
     if reasons.dtype.kind != "U" or reasons.shape != (len(values),):
+        # Cause: reasons are given for other rows than the units, or not as an array of text.
         raise FeatureOutputError(f"{where}: reasons must be text of shape ({len(values)},).")
     if values.size and ((reasons != "") != of_unit).any():
         row = int(np.flatnonzero((reasons != "") != of_unit)[0])
+        # Cause: the function leaves a value undefined without saying why, or gives a reason for one
+        # that is defined.
         raise FeatureOutputError(
             f"{where}: the unit in row {row} has the value {values[row]} and the reason "
-            f"{str(reasons[row])!r}; a reason belongs to undefined values, and to all of them."
+            f"{str(reasons[row])!r}; a reason must be with undefined values, and with all of them."
         )
     unknown = set(reasons[reasons != ""].tolist()) - {*output.reasons, NOT_PLAYED}
     if unknown:
-        raise FeatureOutputError(f"{where}: reasons {sorted(unknown)} are not declared.")
+        # Cause: a reason is mistyped, or new.
+        raise FeatureOutputError(
+            f"{where}: reasons {sorted(unknown)} are not declared; add them to the output's "
+            "reasons."
+        )
 
 
 def _undefined(values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:

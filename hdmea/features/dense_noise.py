@@ -91,7 +91,8 @@ def _noise(inputs: FeatureInputs, movie: str, sta: Sta) -> Noise:
     frames_of = inputs.movies[movie].frames
     if frames_of is None:
         raise StimulusError(
-            f"dense_noise needs the frames of {movie}, but the stimulus library has no {movie}.npy"
+            f"dense_noise needs the frames of {movie}, but the stimulus library has no "
+            f"{movie}.npy; put it there, or leave dense_noise out"
         )
     frames = frames_of()
     if frames.shape[1:] != sta.mean.shape[2:]:

@@ -341,7 +341,10 @@ def check_edges(feature: str, movie: str, edges: Mapping[str, Float64], params: 
     names = list(edges)
     for before, after in itertools.pairwise(names):
         if not (edges[before] < edges[after]).all():
-            raise StimulusError(f"{feature}: in movie {movie!r}, {after} is not after {before}.")
+            raise StimulusError(
+                f"{feature}: in movie {movie!r}, {after} is not after {before}; correct the events "
+                f"of its trials in {movie}.yaml of the stimulus library."
+            )
     shortest = float(np.diff(np.sort(np.concatenate(list(edges.values())))).min())
     needed = params.window_s + max(params.baseline_s, AFTER_PEAK_S[1])
     if shortest < (1 - SLACK) * needed:

@@ -53,8 +53,8 @@ def chosen_movie(feature: str, kind: str, played: list[str], stimulus: str | Non
         return played[0]
     if stimulus not in played:
         raise UnknownNameError(
-            f"{feature}: {stimulus!r} was not played; movies of the kind {kind!r} that were "
-            f"played: {', '.join(played)}"
+            f"{feature}: {stimulus!r} was not played; choose one of the kind {kind!r} that was: "
+            f"{', '.join(played)}"
         )
     return stimulus
 

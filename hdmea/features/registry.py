@@ -120,7 +120,10 @@ def in_order(names: Iterable[str]) -> list[str]:
     def visit(name: str, path: tuple[str, ...]) -> None:
         if name in path:
             circle = " -> ".join((*path[path.index(name) :], name))
-            raise ParameterError(f"features need each other in a circle: {circle}")
+            # Cause: features of one's own were declared so that one needs itself, by way of others.
+            raise ParameterError(
+                f"features need each other in a circle: {circle}. Change what one of them needs"
+            )
         if name not in ordered:
             for other in _needed(name, path):
                 visit(other, (*path, name))

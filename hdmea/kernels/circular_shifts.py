@@ -224,6 +224,7 @@ def _by_phase(excess: Float64, grid: int, n: int) -> Float64:
 def _standardised(images: npt.NDArray[Any]) -> Float64:
     """Mean 0 and standard deviation 1 over the images; 0 for a pixel that never changes."""
     if not images.size:
+        # Cause: an empty array was given in place of a movie.
         raise ParameterError("A movie needs at least one frame and one pixel.")
     # Measured from the first image: a pixel that never changes has a spread of exactly 0.
     centred = images.astype(np.float64) - images[0].astype(np.float64)

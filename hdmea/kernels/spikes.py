@@ -54,7 +54,7 @@ class SpikeTrains:
         unsorted = np.setdiff1d(backwards, self.index)
         if unsorted.size:
             unit = int(np.searchsorted(self.index, unsorted[0], side="right"))
-            raise ParameterError(f"The spike times of the train in row {unit} are not sorted.")
+            raise ParameterError(f"The spike times of the train in row {unit} must be sorted.")
 
     @property
     def n_units(self) -> int:
@@ -98,7 +98,7 @@ class SpikeTrains:
         start_s = np.asarray(start_s, dtype=np.float64)
         stop_s = np.asarray(stop_s, dtype=np.float64)
         if start_s.shape != stop_s.shape or start_s.ndim != 1 or not (start_s <= stop_s).all():
-            raise ParameterError("Windows need as many starts as stops, none after its stop.")
+            raise ParameterError("Windows must have as many starts as stops, none after its stop.")
         start = np.empty((self.n_units, start_s.size), dtype=np.int64)
         stop = np.empty_like(start)
         offset = 0

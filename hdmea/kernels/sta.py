@@ -325,7 +325,8 @@ def eligible_counts(
             )
         if not 0 <= start <= stop <= n_frames:
             raise ParameterError(
-                f"Frames {start} to {stop} were shown of a movie of {n_frames} frames."
+                f"Frames {start} to {stop} of a movie of {n_frames} frames were shown: frames must "
+                "lie in the movie."
             )
         # Frames whose whole window was shown.
         inside = slice(start + max(0, -int(lags[0])), max(0, stop - max(0, int(lags[-1]))))
@@ -333,7 +334,8 @@ def eligible_counts(
         times[inside] += 1
     if not times.any():
         raise ParameterError(
-            f"No frame has its whole window, lags {lags[0]} to {lags[-1]}, in what was shown."
+            f"No frame has its whole window, lags {lags[0]} to {lags[-1]}, in what was shown; "
+            "choose fewer."
         )
     return total, times // np.gcd.reduce(times)
 
@@ -342,12 +344,12 @@ def _lags(cover_range: tuple[int, int], n_frames: int) -> Int64:
     first, last = cover_range
     if first >= last:
         raise ParameterError(
-            f"cover_range {cover_range} is empty: it is (first, last) in display frames, last "
+            f"cover_range {cover_range} is empty: it must be (first, last) in display frames, last "
             f"exclusive, such as (-60, 0)."
         )
     if max(0, -first) + max(0, last - 1) >= n_frames:
         raise ParameterError(
             f"cover_range {cover_range} does not fit into a movie of {n_frames} frames: no frame "
-            f"has its whole window inside."
+            f"has its whole window inside. Choose a shorter one."
         )
     return np.arange(first, last, dtype=np.int64)

@@ -27,7 +27,7 @@ def sensor_id(row: int, column: int) -> int:
     """
     if not (1 <= row <= SENSORS_PER_SIDE and 1 <= column <= SENSORS_PER_SIDE):
         raise ParameterError(
-            f"sensor (row {row}, column {column}) is not on the chip: both count from 1 to 65"
+            f"sensor (row {row}, column {column}) is not on the chip: both must be 1 to 65"
         )
     return SENSORS_PER_SIDE * (column - 1) + row
 
@@ -61,7 +61,7 @@ def parse_conversion_factors(text: str, columns: int, rows: int) -> npt.NDArray[
     try:
         factors = np.array([float(word) for word in words])
     except ValueError as error:
-        raise ParameterError(f"conversion factors are not numbers: {error}") from error
+        raise ParameterError(f"conversion factors must be numbers: {error}") from error
     return factors.reshape((columns, rows), order="F")
 
 

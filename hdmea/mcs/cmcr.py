@@ -20,6 +20,7 @@ from hdmea.mcs import typeids
 from hdmea.mcs.chip import parse_conversion_factors
 from hdmea.mcs.info import RecordingInfo, read_info
 from hdmea.mcs.safe_h5 import (
+    UNKNOWN_KIND,
     column,
     datasets_of_type,
     groups_of_type,
@@ -36,7 +37,13 @@ _CHANNEL_SUBTYPES: Final = ("Auxiliary", "Digital", "StgWaveform")
 
 
 class CmcrFile:
-    """An open ``.cmcr`` file; a context manager. Made by `open_cmcr`."""
+    """An open ``.cmcr`` file; a context manager. Made by `open_cmcr`.
+
+    Raises
+    ------
+    RecordingFileError
+        If what is asked for is damaged, or of a version of the format that is not known.
+    """
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
@@ -138,10 +145,12 @@ class CmcrFile:
         if len(found) == 1:
             return found[0][1]
         if not found and (sorters := groups_of_type(self._file, typeids.SPIKE_SORTER)):
+            # Cause: the two files of a recording were given in each other's place.
             raise RecordingFileError(
                 f"{self.path} is a sorted recording (.cmtr): it has a {sorters[0][0]!r} and only a "
                 "link to the raw data. Give it as cmtr_path, and as cmcr_path the .cmcr file"
             )
+        # Cause: the file is not a recording of CMOS-MEA-Control, or its recording was never begun.
         raise RecordingFileError(
             f"{self.path} has {len(found)} acquisitions; a .cmcr file with one is needed"
         )
@@ -168,7 +177,8 @@ class CmcrFile:
         found = datasets_of_type(group, wanted)
         if len(found) != 1:
             raise RecordingFileError(
-                f"{self.path}: stream {name!r} has {len(found)} tables of metadata, not one"
+                f"{self.path}: stream {name!r} has {len(found)} tables of metadata, not one. "
+                f"{UNKNOWN_KIND}"
             )
         return read_table(found[0][1])
 
@@ -197,13 +207,15 @@ class CmcrFile:
         where = f"{self.path}: {name}/{data_name}"
         if data.ndim != 2 or data.dtype.kind not in "iu":
             raise RecordingFileError(
-                f"{where} is {data.dtype} {data.shape}; integers (channels, samples) are needed"
+                f"{where} is {data.dtype} {data.shape}; integers (channels, samples) are needed. "
+                f"{UNKNOWN_KIND}"
             )
         (group_id,) = _numbers_in(data_name, 1, where)
         rows = meta[column(meta, "GroupID", where) == group_id]
         if len(rows) != data.shape[0]:
             raise RecordingFileError(
-                f"{where} has {data.shape[0]} channels, its metadata describe {len(rows)}"
+                f"{where} has {data.shape[0]} channels, its metadata describe {len(rows)}. "
+                f"{UNKNOWN_KIND}"
             )
         return AnalogStream(
             name=name,
@@ -224,7 +236,10 @@ class CmcrFile:
             & (column(meta, "GroupID", where) == group_id)
         ]
         if len(rows) != 1:
-            raise RecordingFileError(f"{where} is described by {len(rows)} rows of metadata, not 1")
+            # Cause: the file is damaged, or of a version of the format that is not known.
+            raise RecordingFileError(
+                f"{where} is described by {len(rows)} rows of metadata, not 1. {UNKNOWN_KIND}"
+            )
         left, top, right, bottom = (
             int(column(rows, f"Region.{side}", where)[0])
             for side in ("Left", "Top", "Right", "Bottom")
@@ -233,14 +248,14 @@ class CmcrFile:
         if data.ndim != 3 or data.shape[1:] != size or data.dtype.kind not in "iu":
             raise RecordingFileError(
                 f"{where} is {data.dtype} {data.shape}; integers (samples, columns, rows) of a "
-                f"region of {size[0]} columns and {size[1]} rows are needed"
+                f"region of {size[0]} columns and {size[1]} rows are needed. {UNKNOWN_KIND}"
             )
         try:
             factors = parse_conversion_factors(
                 to_text(column(rows, "Conversion Factors", where)[0]), *size
             )
         except ParameterError as error:
-            raise RecordingFileError(f"{where}: {error}") from error
+            raise RecordingFileError(f"{where}: {error}. {UNKNOWN_KIND}") from error
         volt = 10.0 ** int(column(rows, "Exponent", where)[0])
         return SensorStream(
             name=name,
@@ -292,16 +307,19 @@ def _numbers_in(name: str, count: int, where: str) -> list[int]:
     """Give region and sweep number, which the format keeps in the dataset's name only."""
     numbers = [int(word) for word in re.findall(r"\d+", name)]
     if len(numbers) != count:
-        raise RecordingFileError(f"{where}: its name should end in {count} number(s)")
+        # Cause: the file is damaged, or of a version of the format that is not known.
+        raise RecordingFileError(
+            f"{where}: its name should end in {count} number(s). {UNKNOWN_KIND}"
+        )
     return numbers
 
 
 def _tick(rows: npt.NDArray[Any], where: str) -> float:
     ticks = np.unique(column(rows, "Tick", where))
     if len(ticks) != 1 or not ticks[0] > 0:
+        # Cause: the file is damaged, or of a version of the format that is not known.
         raise RecordingFileError(
-            f"{where}: sample intervals (Tick) of {ticks.tolist()} us; one above zero is "
-            "needed. The file is damaged, or of a kind that is not known yet: copy it again, and "
-            "if it stays so, send us `hdmea inspect --json --anonymous` of it"
+            f"{where}: sample intervals (Tick) of {ticks.tolist()} us; one above zero is needed. "
+            f"{UNKNOWN_KIND}"
         )
     return float(ticks[0])

@@ -18,6 +18,7 @@ from hdmea.mcs import typeids
 from hdmea.mcs.chip import sensor_id
 from hdmea.mcs.info import RecordingInfo, read_info
 from hdmea.mcs.safe_h5 import (
+    UNKNOWN_KIND,
     column,
     datasets_of_type,
     exact_attribute,
@@ -115,11 +116,13 @@ def read_cmtr(path: Path | str) -> Sorting:
         link = acquisition_link(file)
         sorters = groups_of_type(file, typeids.SPIKE_SORTER)
         if not sorters and groups_of_type(file, typeids.ACQUISITION):
+            # Cause: the two files of a recording were given in each other's place.
             raise RecordingFileError(
                 f"{path} is a raw recording (.cmcr), without sorted units. Give it as cmcr_path, "
                 "and as cmtr_path the .cmtr file that CMOS-MEA-Tools made of it"
             )
         if len(sorters) != 1:
+            # Cause: the file was saved before spikes were sorted, or with several sortings in it.
             raise RecordingFileError(
                 f"{path} has {len(sorters)} spike sorters; one is needed: run the Spike Sorter of "
                 "CMOS-MEA-Tools and save, or give the .cmtr file it wrote"
@@ -128,6 +131,7 @@ def read_cmtr(path: Path | str) -> Sorting:
         units = sorted((_read_unit(path, *one) for one in found), key=lambda unit: unit.unit_id)
         ids = [unit.unit_id for unit in units]
         if len(set(ids)) != len(ids):
+            # Cause: the sorting was put together of several, by a program or by hand.
             raise RecordingFileError(
                 f"{path}: two units have the same number; save it anew in CMOS-MEA-Tools"
             )
@@ -203,7 +207,13 @@ def snake_case(name: str) -> str:
 
 
 def _read_unit(path: Path, name: str, group: h5py.Group) -> _Unit:
-    """Read number, place and measures; what is told twice must agree."""
+    """Read number, place and measures.
+
+    Raises
+    ------
+    RecordingFileError
+        If they are not told, told twice and differently, or in a way that is not known.
+    """
     where = f"{path}: {name}"
     told = {key: exact_attribute(group, key) for key in _PLACE}
     measures: dict[str, float] = {}
@@ -211,7 +221,9 @@ def _read_unit(path: Path, name: str, group: h5py.Group) -> _Unit:
     for _, dataset in datasets_of_type(group, typeids.UNIT_INFO):
         table = read_table(dataset)
         if len(table) != 1:
-            raise RecordingFileError(f"{where}: its Unit Info has {len(table)} rows, not 1")
+            raise RecordingFileError(
+                f"{where}: its Unit Info has {len(table)} rows, not 1. {UNKNOWN_KIND}"
+            )
         _merge_place(told, table, where)
         measures = {
             snake_case(key): float(table[key][0])
@@ -222,26 +234,36 @@ def _read_unit(path: Path, name: str, group: h5py.Group) -> _Unit:
             tags = to_text(table["Tags"][0])
     number, at_column, at_row = told["UnitID"], told["Column"], told["Row"]
     if number is None or at_column is None or at_row is None:
-        raise RecordingFileError(f"{where} does not tell its number, column and row")
+        # Cause: the file is damaged, or of a version of the format that is not known.
+        raise RecordingFileError(
+            f"{where} does not tell its number, column and row. {UNKNOWN_KIND}"
+        )
     try:
         expected = sensor_id(int(at_row), int(at_column))
     except ParameterError as error:
-        raise RecordingFileError(f"{where}: {error}") from error
+        raise RecordingFileError(f"{where}: {error}. {UNKNOWN_KIND}") from error
     if told["SensorID"] not in (None, expected):
         raise RecordingFileError(
-            f"{where}: SensorID {told['SensorID']:g} is not that of column {at_column:g}, "
-            f"row {at_row:g} ({expected})"
+            f"{where}: SensorID {told['SensorID']:g} is not that of column {at_column:g}, row "
+            f"{at_row:g} ({expected}). {UNKNOWN_KIND}"
         )
     return _Unit(name, group, int(number), int(at_row), int(at_column), measures, tags)
 
 
 def _merge_place(told: dict[str, int | float | None], table: npt.NDArray[Any], where: str) -> None:
-    """Add what Unit Info says to what the group's attributes say."""
+    """Add what Unit Info says to what the group's attributes say.
+
+    Raises
+    ------
+    RecordingFileError
+        If the two differ, as in a file that was edited or damaged.
+    """
     for key in ("UnitID", "SensorID", "Column", "Row"):
         value: int | float = column(table, key, where)[0].item()
         if told[key] not in (None, value):
             raise RecordingFileError(
-                f"{where}: {key} is {told[key]} on the group but {value} in its Unit Info"
+                f"{where}: {key} is {told[key]} on the group but {value} in its Unit Info. "
+                f"{UNKNOWN_KIND}"
             )
         told[key] = value
 
@@ -249,16 +271,25 @@ def _merge_place(told: dict[str, int | float | None], table: npt.NDArray[Any], w
 def _included_us(
     path: Path, unit: _Unit, duration_s: float
 ) -> tuple[list[npt.NDArray[np.int64]], int]:
-    """Read the included time stamps (us) in blocks, and the number of rejected peaks."""
+    """Read the included time stamps (us) in blocks, and the number of rejected peaks.
+
+    Raises
+    ------
+    RecordingFileError
+        If the unit's peaks are not where and what they are known to be.
+    """
     where = f"{path}: {unit.name}"
     found = datasets_of_type(unit.group, typeids.PEAKS)
     if len(found) != 1:
-        raise RecordingFileError(f"{where} has {len(found)} tables of peaks, not one")
+        raise RecordingFileError(
+            f"{where} has {len(found)} tables of peaks, not one. {UNKNOWN_KIND}"
+        )
     peaks = found[0][1]
     missing = {"Timestamp", "IncludePeak"} - set(peaks.dtype.names or ())
     if missing or peaks.ndim != 1:
         raise RecordingFileError(
-            f"{where}: its Peaks ({peaks.dtype}) lack {', '.join(sorted(missing)) or 'rows'}"
+            f"{where}: its Peaks ({peaks.dtype}) lack {', '.join(sorted(missing)) or 'rows'}. "
+            f"{UNKNOWN_KIND}"
         )
     if peaks.shape[0] > _MOST_PEAKS_PER_S * max(duration_s, 1.0):
         raise RecordingFileError(
@@ -273,6 +304,8 @@ def _included_us(
         kept = stamps[included]
         # Judged before it is made whole: what is not a number fits no range.
         if kept.size and not 0 <= kept.min() <= kept.max() <= _latest_us(duration_s):
+            # Cause: the file is damaged, its duration or the unit of its time stamps is not what is
+            # known of the format.
             raise RecordingFileError(
                 f"{where}: spikes from {kept.min()} to {kept.max()} us, but the recording lasts "
                 f"{duration_s} s. Time stamps should be microseconds from its start; send us "
@@ -280,6 +313,8 @@ def _included_us(
             )
         blocks.append(kept.astype(np.int64))
     if zeros > 1:
+        # Cause: a disk that was full, or a copy that was broken off, left zeros where peaks should
+        # be.
         raise RecordingFileError(
             f"{where}: {zeros} of its {peaks.shape[0]} peaks are nothing but zeros, so spikes are "
             "missing: the file was not written or copied to its end. Copy it again from its source "

@@ -99,7 +99,11 @@ def file_digest(path: Path | str, full_limit_bytes: int = FULL_LIMIT_BYTES) -> F
     except PermissionError as error:
         raise not_permitted(path) from error
     except OSError as error:
-        raise RecordingFileError(f"{path} cannot be read: {error}") from error
+        # Cause: the disk or the network that the file is on does not answer.
+        raise RecordingFileError(
+            f"{path} cannot be read: {error}; make sure that the disk or network that it is on is "
+            "there"
+        ) from error
     return FileDigest(size, digest.hexdigest(), "sampled", stamp)
 
 

@@ -39,7 +39,7 @@ def inspect_file(
     Raises
     ------
     FileMissingError, RecordingFileError
-        As `describe`; also if the file crashes the reader, or is not read in time.
+        If it is damaged, no file of the vendor's, crashes the reader, or is not read in time.
     """
     path = Path(path)
     if deadline_s is None:

@@ -78,10 +78,12 @@ def probe_pair(
         if path is not None
     }
     if not given:
-        raise ParameterError("neither a .cmcr nor a .cmtr file was given to look at")
+        raise ParameterError(
+            "neither a .cmcr nor a .cmtr file is given to look at; give one or both"
+        )
     for path in given.values():
         if not path.exists():
-            raise FileMissingError(f"{path}: no such file")
+            raise FileMissingError(f"{path}: no such file; correct the path")
     if deadline_s is None:
         deadline_s = default_deadline_s(given["cmtr"].stat().st_size if "cmtr" in given else 0)
     views = _views(given, deadline_s)
@@ -109,13 +111,18 @@ def _views(given: dict[str, Path], deadline_s: float) -> dict[Path, dict[str, An
         begun = [line["reading"] for line in said if "reading" in line]
         if without or not begun:
             names = " and ".join(str(path) for path in given.values())
+            # Cause: this computer could not start a Python process or the vendor's reader, for want
+            # of memory, of rights or of packages.
             raise RecordingFileError(
-                f"{names}: the check itself could not start: {problem or without[0]}"
+                f"{names}: the check itself could not start: {problem or without[0]}. Mend that, "
+                "or leave the check out: load_recording with probe: off"
             )
-        message = f"{begun[-1]}: the probe of it failed: {problem}. {_ADVICE}"
-        if {"read": begun[-1]} in said:  # so it was the vendor's reader
-            raise RecordingFileError(message)
-        raise UnreadableRecordingError(message)
+        if {"read": begun[-1]} in said:
+            # Cause: the vendor's reader crashed, failed, or was not done in time, mostly because
+            # the file is damaged.
+            raise RecordingFileError(f"{begun[-1]}: the probe of it failed: {problem}. {_ADVICE}")
+        # Cause: the reader crashed, failed, or was not done in time, because the file is damaged.
+        raise UnreadableRecordingError(f"{begun[-1]}: the probe of it failed: {problem}. {_ADVICE}")
     return {Path(line["file"]): line for line in said if "file" in line}
 
 
@@ -127,6 +134,8 @@ def _compare(path: Path, ours: dict[str, Any], vendor: dict[str, Any]) -> None:
     ]
     if differing:
         shown = "; ".join(differing[:5]) + ("; ..." if len(differing) > 5 else "")
+        # Cause: the file is damaged, or of a version of the format that one of the two readers does
+        # not know.
         raise RecordingFileError(
             f"{path}: the vendor's reader and ours disagree in {len(differing)} place(s): {shown}. "
             f"{_ADVICE}; if it stays so, send us `hdmea inspect --json --anonymous` of it"

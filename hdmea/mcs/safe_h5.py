@@ -63,14 +63,23 @@ def reading(path: Path, what: str = "") -> Iterator[None]:
         raise not_permitted(path) from error
     except _DAMAGE as error:
         where = f"{path}: {what}" if what else str(path)
+        # Cause: the file is damaged, or was not copied to its end.
         raise RecordingFileError(
             f"{where} cannot be read ({type(error).__name__}: {error}). The file is damaged or "
             "incomplete: copy it again from its source and compare sizes"
         ) from error
 
 
+UNKNOWN_KIND = (
+    "The file is damaged, or of a kind that is not known yet: copy it again from its source and "
+    "compare sizes; if it stays so, send us `hdmea inspect --json --anonymous` of it"
+)
+"""What to do where a file is HDF5, but not what the vendor's programs are known to write."""
+
+
 def not_permitted(path: Path) -> RecordingFileError:
     """What to raise where the system does not let this user read."""
+    # Cause: the file, or a folder above it, belongs to somebody else.
     return RecordingFileError(
         f"{path} may not be read: permission denied. Ask its owner for the right to read the file "
         "and to enter its folder"
@@ -107,6 +116,7 @@ def require_hdf5(path: Path, needed: str) -> None:
         with path.open("rb") as file:
             signature = file.read(len(_SIGNATURE))
         if signature != _SIGNATURE:
+            # Cause: another kind of file, an empty one, or a copy that was broken off.
             raise RecordingFileError(f"{path} {_no_signature(signature)}; {needed} is needed")
 
 
@@ -115,13 +125,19 @@ def require_regular(path: Path, needed: str) -> None:
     try:
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise FileMissingError(f"{path}: no such file") from error
+        raise FileMissingError(f"{path}: no such file; correct the path") from error
     except PermissionError as error:
         raise not_permitted(path) from error
     except OSError as error:
-        raise RecordingFileError(f"{path}: cannot be opened: {error.strerror}") from error
+        # Cause: the system refuses the path, such as one that is too long, or the disk it is on
+        # does not answer.
+        raise RecordingFileError(
+            f"{path}: cannot be opened: {error.strerror}; correct the path, or make sure that the "
+            "disk or network that it is on is there"
+        ) from error
     if not stat.S_ISREG(mode):
         kind = _KINDS.get(stat.S_IFMT(mode), "no regular file")
+        # Cause: a folder, a pipe or a device was named where a file is needed.
         raise RecordingFileError(f"{path} is {kind}; {needed} is needed")
 
 
@@ -139,17 +155,19 @@ def open_recording(path: Path) -> h5py.File:
     Raises
     ------
     FileMissingError, RecordingFileError
-        As `open_hdf5`; also for HDF5 files of another kind.
+        If it is no regular file, not HDF5, damaged, or HDF5 of another kind.
     """
     file = open_hdf5(path)
     try:
         with reading(path):
             if "McsHdf5ProtocolType" in file.attrs:
+                # Cause: the recording was exported for other programs, and the export was given.
                 raise RecordingFileError(
                     f"{path} is an export of the Multi Channel DataManager, another format; "
                     "give the .cmcr or .cmtr file of CMOS-MEA-Control or CMOS-MEA-Tools"
                 )
             if type_id(file) != typeids.ROOT:
+                # Cause: an HDF5 file of another program was given, such as a result.
                 raise RecordingFileError(
                     f"{path} is HDF5 but no CMOS-MEA file (its root lacks the type id "
                     f"{typeids.ROOT}); give a .cmcr or .cmtr file"
@@ -181,9 +199,10 @@ def children(group: h5py.Group) -> Iterator[tuple[str, h5py.Group | h5py.Dataset
 def names_in(group: h5py.Group) -> list[str]:
     """Names in a group, if they are not more than any recording has."""
     if len(group) > MAX_CHILDREN:
+        # Cause: the file is damaged, or was made to overload its readers.
         raise RecordingFileError(
             f"{group.file.filename}: {group.name} has {len(group)} objects, more than the "
-            f"{MAX_CHILDREN} any recording has"
+            f"{MAX_CHILDREN} any recording has. {UNKNOWN_KIND}"
         )
     return list(group)
 
@@ -201,10 +220,16 @@ def child(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset | None:
         return None
     where = f"{group.file.filename}: {group.name.rstrip('/')}/{name}"
     if not isinstance(link, h5py.HardLink):
-        raise RecordingFileError(f"{where} is a link to another place, which is not allowed")
+        # Cause: somebody has linked another file into this one; following it could read any file of
+        # this computer.
+        raise RecordingFileError(
+            f"{where} is a link to another place, which is not allowed: give the file as "
+            "CMOS-MEA-Control or CMOS-MEA-Tools wrote it"
+        )
     node = group[name]
     if not isinstance(node, h5py.Group | h5py.Dataset):
-        raise RecordingFileError(f"{where} is neither a group nor a dataset")
+        # Cause: the file is damaged, or was not written by the vendor's programs.
+        raise RecordingFileError(f"{where} is neither a group nor a dataset. {UNKNOWN_KIND}")
     return node
 
 
@@ -244,6 +269,7 @@ def _typed_children(
             word = text_attribute(node, "ID.Type")
             if not known or word in _WORDS:
                 said = f"calls itself {word}, but has the type id {known!r}"
+                # Cause: bits of the file changed on a disk or on their way.
                 raise RecordingFileError(
                     f"{group.file.filename}: {group.name}/{name} "
                     f"{said if known else 'has no type id'}; every object of a recording has that "
@@ -259,14 +285,21 @@ def check_dataset(dataset: h5py.Dataset) -> None:
     Raises
     ------
     RecordingFileError
-        Naming file and dataset.
+        If they do, or are not all there.
     """
     where = f"{dataset.file.filename}: {dataset.name}"
     creation = dataset.id.get_create_plist()
     if lies_elsewhere(dataset):
-        raise RecordingFileError(f"{where} keeps its data in other files, which is not allowed")
+        # Cause: the file was made by another program, which stored only references in it; following
+        # them could read any file of this computer.
+        raise RecordingFileError(
+            f"{where} keeps its data in other files, which is not allowed: give the file as "
+            "CMOS-MEA-Control or CMOS-MEA-Tools wrote it, or one into which the data were copied"
+        )
     foreign = [name for name in filter_names(dataset) if name.startswith("filter ")]
     if foreign:
+        # Cause: the file was compressed anew by a program with filters of its own; reading it would
+        # run foreign code.
         raise RecordingFileError(
             f"{where} is compressed by {', '.join(foreign)}, which HDF5 does not bring itself; "
             "repack the file with deflate (h5repack -f GZIP=1)"
@@ -274,9 +307,10 @@ def check_dataset(dataset: h5py.Dataset) -> None:
     declared = int(np.prod(dataset.shape or (0,), dtype=object)) * dataset.id.get_type().get_size()
     stored = dataset.id.get_storage_size()
     if declared > stored * (_MAX_COMPRESSION if creation.get_nfilters() else 1):
+        # Cause: recording or copying was broken off, or the disk was full.
         raise RecordingFileError(
-            f"{where} declares {declared} bytes (shape {dataset.shape}) but stores {stored}: "
-            "the file was not written to its end"
+            f"{where} declares {declared} bytes (shape {dataset.shape}) but stores {stored}: the "
+            "file was not written to its end. Copy it again from its source and compare sizes"
         )
     is_plain = creation.get_layout() == h5py.h5d.CONTIGUOUS and not dataset.dtype.hasobject
     if declared < stored and is_plain:
@@ -302,11 +336,16 @@ def read_table(dataset: h5py.Dataset) -> npt.NDArray[Any]:
     """Read a compound dataset whole, if it is one and of sensible size."""
     where = f"{dataset.file.filename}: {dataset.name}"
     if dataset.dtype.names is None or dataset.ndim != 1:
+        # Cause: the file is damaged, or of a version of the format that is not known.
         raise RecordingFileError(
-            f"{where} is {dataset.dtype} {dataset.shape}; a table with named columns is needed"
+            f"{where} is {dataset.dtype} {dataset.shape}; a table with named columns is needed. "
+            f"{UNKNOWN_KIND}"
         )
     if dataset.size * dataset.dtype.itemsize > MAX_TABLE_BYTES:
-        raise RecordingFileError(f"{where} has {dataset.size} rows, more than a table may have")
+        # Cause: the file is damaged, or was made to overload its readers.
+        raise RecordingFileError(
+            f"{where} has {dataset.size} rows, more than a table may have. {UNKNOWN_KIND}"
+        )
     table: npt.NDArray[Any] = dataset[()]
     return table
 
@@ -315,7 +354,10 @@ def column(table: npt.NDArray[Any], name: str, where: str) -> npt.NDArray[Any]:
     """Give a column of a table, or say which columns there are."""
     names = table.dtype.names or ()
     if name not in names:
-        raise RecordingFileError(f"{where} has no column {name!r}; it has {', '.join(names)}")
+        # Cause: the file is damaged, or of a version of the format that is not known.
+        raise RecordingFileError(
+            f"{where} has no column {name!r}; it has {', '.join(names)}. {UNKNOWN_KIND}"
+        )
     return np.asarray(table[name])
 
 

@@ -59,8 +59,8 @@ class AnalogStream:
         """
         if not 0 <= channel < self.n_channels:
             raise ParameterError(
-                f"{self.name} has {self.n_channels} channels, counted from 0; "
-                f"channel {channel} was asked for"
+                f"{self.name} has {self.n_channels} channels, counted from 0; ask for one of them, "
+                f"not for channel {channel}"
             )
         _check_range(self.name, start, stop, self.n_samples)
         with reading(self._path, self.name):
@@ -167,5 +167,5 @@ class DigitalEvents:
 def _check_range(name: str, start: int, stop: int, n_samples: int) -> None:
     if not 0 <= start <= stop <= n_samples:
         raise ParameterError(
-            f"samples [{start}, {stop}) are not in {name}, which has {n_samples} samples"
+            f"samples [{start}, {stop}) are not in {name}; ask for some of its {n_samples} samples"
         )

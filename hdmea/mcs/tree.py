@@ -66,8 +66,8 @@ def require_own(root: h5py.Group, but_for: Collection[str] = ()) -> None:
     Raises
     ------
     RecordingFileError
-        Naming the first object that does, or if there are more, or deeper ones, than any
-        recording has.
+        If something does, or if there are more, or deeper ones, than any recording has; the first
+        object is named.
     """
     seen = {_address(root)}
     waiting = deque([(root, "", 0)])
@@ -78,12 +78,18 @@ def require_own(root: h5py.Group, but_for: Collection[str] = ()) -> None:
             where = f"{root.file.filename}: {here}"
             link = group.get(name, getlink=True)
             if isinstance(link, h5py.ExternalLink) and here not in but_for:
-                raise RecordingFileError(f"{where} is a link to another file, which is refused")
+                raise RecordingFileError(
+                    f"{where} is a link to another file, which is refused: give the file as the "
+                    "vendor's programs wrote it"
+                )
             if not isinstance(link, h5py.HardLink):  # where else it leads is looked at there
                 continue
             node = group[name]
             if isinstance(node, h5py.Dataset) and lies_elsewhere(node):
-                raise RecordingFileError(f"{where} keeps its data in other files, which is refused")
+                raise RecordingFileError(
+                    f"{where} keeps its data in other files, which is refused: give the file as "
+                    "the vendor's programs wrote it"
+                )
             if isinstance(node, h5py.Group) and _address(node) not in seen:
                 seen.add(_address(node))
                 if depth >= MAX_DEPTH or len(seen) > MAX_OBJECTS:

@@ -23,7 +23,7 @@ from hdmea.errors import HdmeaError, RecordingFileError
 from hdmea.mcs.child import limit_this_process
 from hdmea.mcs.cmcr import open_cmcr
 from hdmea.mcs.cmtr import acquisition_link, read_cmtr
-from hdmea.mcs.safe_h5 import open_recording, reading
+from hdmea.mcs.safe_h5 import UNKNOWN_KIND, open_recording, reading
 from hdmea.mcs.tree import require_own
 
 MAX_OUTPUT_BYTES: Final = 16 * 2**20
@@ -137,7 +137,11 @@ def _only_of_class(root: Any, wanted: type) -> Any:
             node = root._children[child.mcs_instanceid]
             if isinstance(node, wanted):
                 return _keep_alive(node, root)
-    raise RecordingFileError(f"the vendor's reader finds no {wanted.__name__}")
+    # Cause: the file is damaged, or of a version that the vendor's reader does not know.
+    raise RecordingFileError(
+        f"{root._h5py_object.file.filename}: the vendor's reader finds no {wanted.__name__}. "
+        f"{UNKNOWN_KIND}"
+    )
 
 
 def _keep_alive(node: Any, root: Any) -> Any:
@@ -157,6 +161,7 @@ def _check_links(path: Path, kind: str) -> None:
         return
     target = path.parent / link
     if "/" in link or (target.exists() and not target.is_file()):
+        # Cause: the link of the .cmtr to its .cmcr names a path, not a file beside it.
         raise RecordingFileError(
             f"{path}: its Acquisition links to {link!r}; a link to a .cmcr file in the same "
             "folder is expected. Put both files into one folder and save the .cmtr again"

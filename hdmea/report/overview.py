@@ -76,7 +76,8 @@ def draw_overview(session_path: str | Path, png_path: str | Path) -> Path:
         from matplotlib import style
     except ModuleNotFoundError as error:
         raise ParameterError(
-            "pictures need matplotlib, which is not installed; pip install 'hdmea[report]'"
+            "pictures need matplotlib, which is not installed; install it: pip install "
+            "'hdmea[report]'"
         ) from error
     image = io.BytesIO()
     with style.context(["default", STYLE]):

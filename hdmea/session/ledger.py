@@ -58,8 +58,8 @@ class Ledger(Mapping[str, Contribution]):
             owner = self._owner.get(path, contribution.name)
             if owner != contribution.name:
                 raise ParameterError(
-                    f"both {owner!r} and {contribution.name!r} bring {path!r}; "
-                    "a session holds each variable once"
+                    f"both {owner!r} and {contribution.name!r} bring {path!r}; name one of them "
+                    "otherwise, as a session holds each variable once"
                 )
         dropped = self._remove(contribution.name)
         self._contributions[contribution.name] = contribution

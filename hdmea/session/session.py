@@ -184,6 +184,7 @@ class PipelineSession(SessionState):
         """
         target = Path(path)
         if self.owns(target):
+            # Cause: the checkpoint was given the path of the session's own file.
             raise OutputExistsError(
                 f"{target} is the session's own file, which a checkpoint does not replace; choose "
                 "another path, or save()"
@@ -220,9 +221,10 @@ class PipelineSession(SessionState):
         file = SessionFile(Path(path))
         if file.kind == "part":
             file.close()
+            # Cause: a file of the folder of steps was loaded in place of the result.
             raise SessionFileError(
-                f"{path} is a part (one step's contribution), not a whole session; assemble "
-                "the parts"
+                f"{path} is a part (one step's contribution), not a whole session; load the "
+                "result, or assemble the parts with PipelineSession.from_parts"
             )
         session = cls._from_header(file, memory_budget_gb)
         for contribution in file.contributions().values():
@@ -248,10 +250,12 @@ class PipelineSession(SessionState):
         """
         files = [SessionFile(Path(path)) for path in paths]
         if not files:
+            # Cause: an empty list was given, as of a pattern that matches no file.
             raise ParameterError("no parts are given; name at least the part of load_recording")
         session = cls._from_header(files[0])
         for file in files:
             if file.header["dataset_id"] != session.dataset_id:
+                # Cause: parts of two recordings were given.
                 raise SessionFileError(
                     f"{file.path} belongs to {file.header['dataset_id']!r}, {files[0].path} to "
                     f"{session.dataset_id!r}; parts of one recording are needed"

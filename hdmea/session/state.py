@@ -130,6 +130,8 @@ class SessionState:
         return copy(self)  # copied arrays could be changed, and their digests would not know
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
+        # Cause: the session was pickled, as multiprocessing does with arguments; its arrays may lie
+        # in files that only this process has.
         raise ParameterError(
             f"session {self.dataset_id!r} is not sent to another process: save it, and read it "
             "there with PipelineSession.load(path)"
@@ -146,8 +148,8 @@ class SessionState:
         variable = self._ledger.variable(path)
         if variable is None:
             raise MissingDataError(
-                f"session {self.dataset_id!r} has no {path!r}; it has what these steps brought: "
-                f"{', '.join(sorted(self.completed_steps)) or 'none yet'}"
+                f"session {self.dataset_id!r} has no {path!r}; run the step that brings it. Those "
+                f"which ran: {', '.join(sorted(self.completed_steps)) or 'none yet'}"
                 + "".join(
                     f". Did you mean {near!r}?"
                     # a slip of the pen, not the next best of what a missing step would bring
@@ -238,15 +240,18 @@ class SessionState:
         """
         for name, place in places.items():
             if name not in _PLACES:
+                # Cause: a name is mistyped.
                 raise ParameterError(
                     f"{name!r} is no place of a session; known: {', '.join(_PLACES)}"
                 )
             if place is None:
                 continue
             if not str(place):
+                # Cause: an empty text was given, as by a variable that is not set.
                 raise ParameterError(f"{name} is empty; give a path, or leave it out")
             known = getattr(self, name)
             if name != "stimuli_dir" and known and Path(place).resolve() != known.resolve():
+                # Cause: the session was made of other files.
                 raise ParameterError(
                     f"{name}={str(place)!r} contradicts the session's {str(known)!r}; "
                     "create another session for another recording"

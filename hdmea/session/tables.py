@@ -64,8 +64,8 @@ def unit_row(session: SessionState, unit_id: int) -> int:
     if rows.size == 0:
         shown = ", ".join(map(str, known[:20])) + (", ..." if known.size > 20 else "")
         raise UnknownNameError(
-            f"unit {unit_id!r} is not in {session.dataset_id!r}; its {known.size} units: "
-            f"{shown or 'none'}"
+            f"unit {unit_id!r} is not in {session.dataset_id!r}; choose one of its {known.size} "
+            f"units: {shown or 'none'}"
         )
     return int(rows[0])
 
@@ -148,13 +148,16 @@ class FeatureTables(Mapping[str, "pd.DataFrame"]):
 
     def _require(self, name: str) -> None:
         if name in self._session.pending:
+            # Cause: the feature was asked for, but the step that it needs has not run.
             raise MissingDataError(
-                f"feature {name!r} is pending: it waits for {self._session.pending[name]}"
+                f"feature {name!r} is pending: it waits for {self._session.pending[name]}; run "
+                "that step"
             )
         if name not in set(self):
+            # Cause: the feature was not extracted, or its name is mistyped.
             raise UnknownNameError(
-                f"feature {name!r} is not in {self._session.dataset_id!r}; "
-                f"there are: {', '.join(self) or 'none (run extract_features)'}"
+                f"feature {name!r} is not in {self._session.dataset_id!r}; extract it, or take one "
+                f"of these: {', '.join(self) or 'none yet'}"
             )
 
 

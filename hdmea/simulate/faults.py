@@ -53,7 +53,8 @@ class Faults:
     >>> Faults(held_frames=(-3,))
     Traceback (most recent call last):
         ...
-    hdmea.errors.ParameterError: Faults.held_frames (-3,): frames count from 0, each once.
+    hdmea.errors.ParameterError: Faults.held_frames (-3,): frames must count from 0, each be
+    there once.
     """
 
     stop_after_s: float | None = None
@@ -71,7 +72,9 @@ class Faults:
         for name in ("held_frames", "missed_pulses"):
             frames = getattr(self, name)
             if len(set(frames)) != len(frames) or any(frame < 0 for frame in frames):
-                raise ParameterError(f"Faults.{name} {frames}: frames count from 0, each once.")
+                raise ParameterError(
+                    f"Faults.{name} {frames}: frames must count from 0, each be there once."
+                )
         if self.start_frame < -PAD_FRAMES:
             raise ParameterError(
                 f"Faults.start_frame must be {-PAD_FRAMES} or more, got {self.start_frame}: the "

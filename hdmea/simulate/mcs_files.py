@@ -215,6 +215,7 @@ def write_cmtr(
 def _tick_us(sampling_rate_hz: float) -> int:
     tick = round(1e6 / sampling_rate_hz)
     if tick < 1 or abs(tick * sampling_rate_hz - 1e6) > 1e-6:
+        # Cause: the rate is not one that the vendor's devices have.
         raise ParameterError(
             f"sampling_rate_hz={sampling_rate_hz}: the format keeps whole microseconds per "
             "sample; use e.g. 20000, 10000 or 5000"
@@ -284,9 +285,10 @@ def _fill(
         data = block(start, stop)
         shape = tuple(np.where(np.arange(dataset.ndim) == axis, stop - start, dataset.shape))
         if data.shape != shape or data.dtype != dataset.dtype:
+            # Cause: the function that makes the values makes others than it announced.
             raise ParameterError(
-                f"{dataset.name}: block({start}, {stop}) gave {data.dtype} {data.shape}, "
-                f"expected {dataset.dtype} {shape}"
+                f"{dataset.name}: block({start}, {stop}) must give {dataset.dtype} {shape}, not "
+                f"{data.dtype} {data.shape}"
             )
         where = [slice(None)] * dataset.ndim
         where[axis] = slice(start, stop)
@@ -314,6 +316,7 @@ def _write_sensor(acquisition: h5py.Group, sensor: SensorTrace, tick: int) -> No
     sensor_id(sensor.bottom, sensor.right)
     columns, rows = sensor.right - sensor.left + 1, sensor.bottom - sensor.top + 1
     if columns < 1 or rows < 1 or sensor.conversion_factors.shape != (columns, rows):
+        # Cause: the factors are those of another region.
         raise ParameterError(
             f"sensor region of {columns} columns and {rows} rows with conversion factors of "
             f"shape {sensor.conversion_factors.shape}: they must agree"

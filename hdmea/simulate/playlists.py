@@ -112,7 +112,7 @@ def make_playlist(playlist: str = "short", *, seed: int = 42) -> list[GeneratedM
     """
     if playlist not in PLAYLISTS:
         raise UnknownNameError(
-            f"No simulated playlist {playlist!r}; known are {', '.join(sorted(PLAYLISTS))}."
+            f"No simulated playlist {playlist!r}; known: {', '.join(sorted(PLAYLISTS))}."
         )
     return PLAYLISTS[playlist](seed)
 

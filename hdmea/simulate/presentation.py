@@ -103,7 +103,7 @@ def present(
     if faults.first_movie >= len(movies):
         raise ParameterError(
             f"Faults.first_movie is {faults.first_movie}, but the playlist has {len(movies)} "
-            f"movies (0 to {len(movies) - 1})."
+            f"movies: it must be 0 to {len(movies) - 1}."
         )
     passes = [*movies[faults.first_movie :], *list(movies) * (repeats - 1)]
     planned = lay_out_sections([(movie.name, movie.length_frames) for movie in passes])
@@ -148,7 +148,7 @@ def _images(fault: str, images: tuple[int, ...], n_images: int) -> list[int]:
     beyond = [image for image in images if image >= n_images]
     if beyond:
         raise ParameterError(
-            f"Faults.{fault} names {beyond}, but the display shows {n_images} images "
-            f"(0 to {n_images - 1})."
+            f"Faults.{fault} names {beyond}, but the display shows {n_images} images: they must be "
+            f"0 to {n_images - 1}."
         )
     return list(images)

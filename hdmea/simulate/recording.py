@@ -281,7 +281,9 @@ def wrap_recording(
     if places is None:
         places = _places_in_rows(list(spike_trains))
     if missing := sorted(set(spike_trains) - set(places)):
-        raise ParameterError(f"{name}: units {missing} have spikes but no place on the chip.")
+        raise ParameterError(
+            f"{name}: units {missing} have spikes but no place on the chip; give each one."
+        )
 
     n_samples = int(np.ceil(duration_s * sampling_rate_hz))
     folder = Path(folder)
@@ -329,9 +331,10 @@ def _stopped(n_samples: int, stop_after_s: float | None, sampling_rate_hz: float
         return n_samples
     stop = round(stop_after_s * sampling_rate_hz)
     if not 1 <= stop < n_samples:
+        # Cause: the recording is over before the time at which it is to be stopped.
         raise ParameterError(
             f"Faults.stop_after_s is {stop_after_s}, but the recording would last "
-            f"{n_samples / sampling_rate_hz} s: stop it within that time."
+            f"{n_samples / sampling_rate_hz} s: it must stop within that time."
         )
     return stop
 

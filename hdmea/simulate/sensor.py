@@ -70,7 +70,7 @@ class SensorRegion:
         if min(self.size) < 1:
             raise ParameterError(
                 f"A region from column {self.left} to {self.right} and row {self.top} to "
-                f"{self.bottom} has no sensors."
+                f"{self.bottom} has no sensors; left and top must not be beyond right and bottom."
             )
         if not 0 <= self.noise_uv < np.inf:
             raise ParameterError(f"SensorRegion.noise_uv must be 0 or more, got {self.noise_uv}.")

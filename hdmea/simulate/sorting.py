@@ -74,8 +74,8 @@ def peak_table(unit: UnitTrain, duration_us: int) -> npt.NDArray[Any]:
             raise ParameterError(f"unit {unit.unit_id}: peak times must be finite and ascending")
         if times.size and (times[0] < 0 or np.rint(times[-1] * 1e6) > duration_us):
             raise ParameterError(
-                f"unit {unit.unit_id}: peaks from {times[0]} to {times[-1]} s leave the recording "
-                f"of {duration_us / 1e6} s"
+                f"unit {unit.unit_id}: peaks from {times[0]} to {times[-1]} s must lie in the "
+                f"recording of {duration_us / 1e6} s"
             )
     n_spikes, n_rejected = unit.spike_times_s.size, unit.rejected_times_s.size
     peaks = np.zeros(n_spikes + n_rejected, dtype=_PEAKS)

@@ -17,6 +17,8 @@ from hdmea.steps.step import Step, Task
 
 def _tasks(session: PipelineSession, parameters: AddSectionTimeParameters) -> Iterable[Task]:
     if not parameters.tell_what_was_shown:
+        # Cause: neither `playlist_name` nor `light_onsets` is given, or both are: what was shown
+        # must be told in one way.
         raise ParameterError(_which_of_both(session, parameters))
     if parameters.light_onsets is not None:
         onsets = parameters.light_onsets
@@ -60,9 +62,11 @@ def _all_shown(
         shown = list(dict.fromkeys(map(str, variables["stimulus/sections/kind"].values)))
         missing = [kind for kind in parameters.require_stimuli if kind not in shown]
         if missing:
+            # Cause: the playlist has no movie of that kind, or the recording ended before it.
             raise StimulusError(
                 f"{session.dataset_id}: require_stimuli asks for {', '.join(missing)}, which was "
-                f"not shown; shown were: {', '.join(shown) or 'none'}"
+                f"not shown; shown were: {', '.join(shown) or 'none'}. Check the playlist, or "
+                "leave the kind out of require_stimuli"
             )
 
     return judge

@@ -59,9 +59,10 @@ def _tasks(session: PipelineSession, parameters: ComputeStaParameters) -> Iterab
     kinds = session.values("stimulus/sections/kind")
     if parameters.stimulus is not None:
         if parameters.stimulus not in movies:
+            # Cause: the name is mistyped, or the movie belongs to another playlist.
             raise UnknownNameError(
-                f"movie {parameters.stimulus!r} was not shown in {session.dataset_id!r}; "
-                f"shown: {', '.join(dict.fromkeys(map(str, movies))) or 'none'}"
+                f"movie {parameters.stimulus!r} was not shown in {session.dataset_id!r}; choose "
+                f"one of these: {', '.join(dict.fromkeys(map(str, movies))) or 'none'}"
             )
         names = [parameters.stimulus]
     else:
@@ -73,6 +74,7 @@ def _tasks(session: PipelineSession, parameters: ComputeStaParameters) -> Iterab
         yield Task("sta", lambda: _not_applicable(session), own, parents)
         return
     if "stimulus/sections/content_start_frame" not in session:
+        # Cause: onsets of light tell when something was shown, not which frame of which movie.
         raise MissingDataError(
             f"compute_sta needs the display frames of {', '.join(names)}, but the sections of "
             f"{session.dataset_id!r} come from light onsets, which know none; place them with "
@@ -100,9 +102,10 @@ def _average(session: PipelineSession, parameters: ComputeStaParameters, movie: 
     from hdmea.kernels.sta import spike_triggered_average
 
     if movie.frames_path is None:
+        # Cause: the library has the movie's timing only, not what its frames show.
         raise StimulusError(
             f"{movie.name} has no {movie.name}.npy in the stimulus library; its frames are "
-            "needed for the STA"
+            "needed for the STA: put it there"
         )
     trains = spike_trains(session, "compute_sta")
     presentations = _presentations(session, movie, parameters)

@@ -102,6 +102,7 @@ class CurateUnitsParameters(StepParameters):
 
 def _tasks(session: PipelineSession, parameters: CurateUnitsParameters) -> Iterable[Task]:
     if "units/unit_id" not in session:
+        # Cause: only the raw recording was loaded.
         raise MissingDataError(
             f"curate_units needs units, but session {session.dataset_id!r} was loaded without a "
             ".cmtr file; load it with cmtr_path="
@@ -142,7 +143,8 @@ def _curated(session: PipelineSession, table: str | None) -> list[CuratedUnit]:
     if unknown:
         raise UnknownNameError(
             f"{table} names units that {session.dataset_id!r} has not got: {', '.join(unknown)}; "
-            f"its {len(known)} units: {', '.join(map(str, known)) or 'none'}"
+            f"remove them, or take one of its {len(known)} units: "
+            f"{', '.join(map(str, known)) or 'none'}"
         )
     return units
 

@@ -77,6 +77,7 @@ def read_curation(path: str | Path) -> dict[str, list[CuratedUnit]]:
         if len(lines) > 1
     ]
     if wrong:
+        # Cause: rows of the table are wrong or given twice; all are listed by line and column.
         raise ParameterError("\n  ".join([f"{path} cannot be used:", *wrong]))
     return curated
 
@@ -122,6 +123,7 @@ def _check_header(path: Path, header: list[str]) -> None:
     wrong += [f"{name!r}: is there {n} times" for name, n in Counter(header).items() if n > 1]
     wrong += [f"{name!r}: is missing" for name in _REQUIRED if name not in header]
     if wrong:
+        # Cause: the table has no header, other separators than tabs, or a mistyped column.
         raise ParameterError(
             "\n  ".join([f"{path}: its columns cannot be used:", *wrong])
             + f"\nThey must be {', '.join(COLUMNS)}, separated by tabs."

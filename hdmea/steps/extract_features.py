@@ -64,8 +64,11 @@ class ExtractFeaturesParameters(StepParameters):
 def _tasks(session: PipelineSession, parameters: ExtractFeaturesParameters) -> Iterable[Task]:
     stray = sorted(set(parameters.parameters) - set(parameters.features))
     if stray:
+        # Cause: parameters of a feature stand there, but the feature is not in the list, or is
+        # mistyped.
         raise ParameterError(
-            f"parameters are given for features that are not asked for: {', '.join(stray)}"
+            f"parameters are given for features that are not asked for; ask for them, or remove "
+            f"the parameters: {', '.join(stray)}"
         )
     wanted = {
         name: _parse(get_feature(name), parameters.parameters.get(name, {})).model_dump(mode="json")
@@ -161,6 +164,7 @@ def _parse(feature: Feature, values: dict[str, Any]) -> BaseModel:
         return feature.params.model_validate(values)
     except ValidationError as error:
         said = in_a_line(error, feature.params)
+        # Cause: a parameter of the feature is unknown, of another type, or out of its range.
         raise ParameterError(f"feature {feature.name}: {said}") from error
 
 

@@ -81,20 +81,25 @@ class StepFunction(Generic[P]):
             n for n, p in self.__signature__.parameters.items() if p.kind is p.POSITIONAL_OR_KEYWORD
         ]
         if len(args) > len(names):
+            # Cause: more arguments without a name were given than the step takes.
             raise ParameterError(
                 f"{self.step.name} takes {', '.join(names)} by position; name the others"
             )
         twice = set(names[: len(args)]) & set(values)
         if twice:
-            raise ParameterError(f"{self.step.name}: {', '.join(sorted(twice))} is given twice")
+            # Cause: an argument was given by position and by name.
+            raise ParameterError(
+                f"{self.step.name}: {', '.join(sorted(twice))} is given twice; give it once"
+            )
         return values | dict(zip(names, args, strict=False))
 
     def _refuse_in_memory(self, **values: Any) -> None:
         given = [name for name, value in values.items() if value is not None]
         if given:
+            # Cause: it was asked to work in memory and to write a file at once.
             raise ParameterError(
-                f"{self.step.name}: {', '.join(given)} and session= exclude each other; "
-                "a session in memory is written by session.save()"
+                f"{self.step.name}: {', '.join(given)} and session= exclude each other; give one "
+                "of the two: a session in memory is written by session.save()"
             )
 
     def _open(
@@ -103,6 +108,7 @@ class StepFunction(Generic[P]):
         if self.step.creates:
             return create_session(**{k: v for k, v in creation.items() if v is not None}, **places)
         if hdf5_path is None:
+            # Cause: it was not said what to work on.
             raise ParameterError(
                 f"{self.step.name} needs hdf5_path= (a session file) or session= (a session)"
             )

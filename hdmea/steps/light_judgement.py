@@ -38,17 +38,19 @@ def accept_missed(
     Raises
     ------
     StimulusError
-        With the setting that inserts the frames.
+        If pulses were missed and `mode` is ``error``; with the setting that inserts the frames.
     """
     missed = _intervals(shown, variables, "missed")
     if not shown.mended_by(missed, sections, movies):
         return
     message = (
         f"{session.dataset_id}: the light of the movies after it shows that pulses were missed in "
-        f"{intervals_in_words(missed)}, so that all later frames are counted too low: "
+        f"{intervals_in_words(missed)}, so that all later frames are counted too low. Set: "
         f"{shown.named(missed=missed)}"
     )
     if mode == "error":
+        # Cause: the device that records frame pulses missed some, and the movies after them show by
+        # their light how many.
         raise StimulusError(message)
     session.warn(message)
 
@@ -98,17 +100,23 @@ def accept_light(
         if mode == "warn":
             session.warn(message)
         elif why := contradiction(shown, sections, movies, compared):
+            # Cause: another playlist was shown, it was started elsewhere, or frames are counted
+            # wrongly; what fits better is named.
             raise StimulusError(f"{message}. {why}")
         elif not open_:
+            # Cause: another playlist was shown, the photodiode was not at the display, or frames
+            # are counted wrongly.
             raise StimulusError(
                 f"{message}. Check playlist and frame clock, or accept it with alignment='warn'"
             )
     if open_:
+        # Cause: an interval of the frame clock is too long, and neither the light nor later movies
+        # tell whether the display held its frame or a pulse was missed.
         raise StimulusError(
-            f"{where}: whether the display held a frame or pulses were missed is told neither "
-            f"by the photodiode there nor by movies after it in {intervals_in_words(open_)}. "
-            f"If the display held them: {shown.named(held=open_)}. If "
-            f"pulses were missed: {shown.named(missed=open_)}"
+            f"{where}: whether the display held a frame or pulses were missed is told neither by "
+            f"the photodiode there nor by movies after it in {intervals_in_words(open_)}. If the "
+            f"display held them, set: {shown.named(held=open_)}. If pulses were missed, set: "
+            f"{shown.named(missed=open_)}"
         )
 
 

@@ -47,8 +47,8 @@ def given_times(params: FrameClockParams) -> Array | None:
     path = Path(params.csv)
     if not path.exists():
         raise FileMissingError(
-            f"frame_clock.csv: there is no file {path.absolute()}; a relative path is relative to "
-            "the working directory"
+            f"frame_clock.csv: there is no file {path.absolute()}; correct the path (a relative "
+            "one counts from the working directory)"
         )
     times = np.array(list(_column_of_times(path)), dtype=np.float64)
     try:
@@ -64,7 +64,10 @@ def _column_of_times(path: Path) -> Iterator[float]:
         try:
             lines = file.readlines()
         except UnicodeDecodeError as error:
-            raise StimulusError(f"frame_clock.csv: {path} is not a text file ({error})") from error
+            # Cause: the file is a spreadsheet or in another encoding.
+            raise StimulusError(
+                f"frame_clock.csv: {path} is not a text file ({error}). Save it as text in UTF-8"
+            ) from error
     delimiter = next((mark for mark in "\t;," if lines and mark in lines[0]), ",")
     column: int | None = None
     for number, cells in enumerate(csv.reader(lines, delimiter=delimiter), start=1):
@@ -76,6 +79,7 @@ def _column_of_times(path: Path) -> Iterator[float]:
                 column = names.index(_COLUMN)
                 continue
             if len(cells) != 1:
+                # Cause: the table has several columns, and none says that it is that of the times.
                 raise StimulusError(
                     f"frame_clock.csv: {path} has the columns {', '.join(names)}; a column "
                     f"{_COLUMN}, or a single column without header, is needed"
@@ -85,9 +89,10 @@ def _column_of_times(path: Path) -> Iterator[float]:
             yield float(cells[column])
         except (ValueError, IndexError) as error:
             found = repr(cells[column]) if column < len(cells) else "nothing"
+            # Cause: a cell is no number, perhaps for a decimal comma.
             raise StimulusError(
-                f"frame_clock.csv: {path}, line {number}: {found} is not a time in seconds "
-                f"(such as 1.25); without header the file is one column of numbers, with one "
+                f"frame_clock.csv: {path}, line {number}: found {found}, a time in seconds (such "
+                "as 1.25) is needed; without header the file is one column of numbers, with one "
                 f"the column is called {_COLUMN}"
             ) from error
 
@@ -129,9 +134,10 @@ def light_reference(
         return variables | _missing("frame_clock: {source: none} was set")
     if given is not None:
         if given[-1] > _TOO_LATE * duration_s:
+            # Cause: the times are in milliseconds or samples, or belong to another recording.
             raise StimulusError(
-                f"the last of {given.size} frame times is {given[-1]:g} s, but the recording "
-                f"has {duration_s:g} s; are they seconds from its start?"
+                f"the last of {given.size} frame times is {given[-1]:g} s, but the recording has "
+                f"{duration_s:g} s; they must be seconds from its start"
             )
         return variables | _clock("given", given_clock(given, params.display_delay_s))
     if cmcr is None:
@@ -146,6 +152,8 @@ def light_reference(
     try:
         clock = frame_clock(pulses, params, photodiode, lambda: _remedies(cmcr, stream, params))
     except StimulusError as error:
+        # Cause: the pulses are not what a frame clock sends; what is said of them has its own entry
+        # among the stimuli.
         raise StimulusError(f"{cmcr.path}: {error}") from error
     if clock.irregular.frame.size:
         session.warn(_irregular_said(clock))
@@ -164,9 +172,10 @@ def _analog_stream(session: PipelineSession, cmcr: CmcrFile) -> AnalogStream | N
 def _check_row(cmcr: CmcrFile, stream: AnalogStream, name: str, row: int) -> None:
     if row >= stream.n_channels:
         rows = ", ".join(f"{i} ({label!r})" for i, label in enumerate(stream.labels))
+        # Cause: the row is counted from 0, and the stream has fewer.
         raise RecordingFileError(
             f"{cmcr.path}: frame_clock.{name} is {row}, but the analog stream has "
-            f"{stream.n_channels} rows: {rows}"
+            f"{stream.n_channels} rows, counted from 0; choose one: {rows}"
         )
 
 
@@ -197,13 +206,15 @@ def _event_times(cmcr: CmcrFile, params: FrameClockParams) -> Array:
     streams = sorted(set(events.stream[mine].tolist()))
     if not streams:
         of = f" of stream {params.event_stream!r}" if params.event_stream is not None else ""
+        # Cause: the frame clock is on another event, another stream, or an analog row.
         raise StimulusError(
-            f"{cmcr.path} has no digital events {params.event_id}{of}; "
-            f"it has {_digital_said(cmcr) or 'no digital events at all'}"
+            f"{cmcr.path} has no digital events {params.event_id}{of}; take what it has: "
+            f"{_digital_said(cmcr) or 'no digital events at all'}"
         )
     if len(streams) > 1:
+        # Cause: two streams of the recording hold events of this number.
         raise StimulusError(
-            f"{cmcr.path} has digital events {params.event_id} in several streams: "
+            f"{cmcr.path} has digital events {params.event_id} in several streams; name one: "
             f"{_digital_said(cmcr)}"
         )
     times: Array = events.time_s[mine]

@@ -53,6 +53,7 @@ def accept_onsets(variables: Variables, onsets: LightOnsets) -> None:
     names, times = (variables[f"stimulus/events/{name}"].values for name in ("name", "time_s"))
     found = times[names == "light_on"].tolist()
     if onsets.n_expected is not None and len(found) != onsets.n_expected:
+        # Cause: an onset was missed or found where none was, or another number of trials was shown.
         raise StimulusError(
             f"light_onsets.n_expected is {onsets.n_expected}, but {len(found)} trials were found, "
             f"with onsets at {_listed(found)} s. Choose light_onsets.threshold (now "

@@ -69,6 +69,7 @@ def _tasks(session: PipelineSession, parameters: LoadRecordingParameters) -> Ite
     paths = {"cmcr": session.cmcr_path, "cmtr": session.cmtr_path}
     files = {role: path for role, path in paths.items() if path is not None}
     if not files:
+        # Cause: a session was created by name only.
         raise MissingDataError(
             f"session {session.dataset_id!r} has no files; give cmcr_path=, cmtr_path= or both"
         )
@@ -165,6 +166,7 @@ def _check_pair(session: PipelineSession, disagreements: list[str], mode: str) -
             if session.cmtr_path is None
             else f"{session.cmtr_path} and {session.cmcr_path} are not a pair"
         )
+        # Cause: files of two recordings were given, one of them is cut, or was saved anew since.
         raise RecordingFileError(
             f"{files}: {said}. Give whole files that belong together, or, if these are the right "
             f"ones, accept it: {setting('load_recording', {'pair_check': 'warn'})}"

@@ -246,6 +246,8 @@ def _number(first: int | str | None, movies: Sequence[Movie], playlist: str) -> 
         return 0
     if isinstance(first, str) and first in names:
         if names.count(first) > 1:
+            # Cause: the playlist shows the movie more than once, so that its name does not tell
+            # where it was begun.
             raise UnknownNameError(
                 f"playlist_first_movie {first!r} is shown {names.count(first)} times; give its "
                 f"number: {said}"
@@ -256,5 +258,9 @@ def _number(first: int | str | None, movies: Sequence[Movie], playlist: str) -> 
     except ValueError:
         number = -1
     if not 0 <= number < len(names):
-        raise UnknownNameError(f"playlist_first_movie {first!r} is not in the playlist: {said}")
+        # Cause: the name is mistyped, or the number is beyond the playlist; movies count from 0.
+        raise UnknownNameError(
+            f"playlist_first_movie {first!r} is not in the playlist; choose a name or a number: "
+            f"{said}"
+        )
     return number

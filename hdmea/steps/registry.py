@@ -42,5 +42,6 @@ def get_step(name: str) -> Step[Any]:
     ('load_recording', 'add_section_time')
     """
     if name not in STEPS:
+        # Cause: the name is mistyped.
         raise UnknownNameError(f"no step {name!r}; known: {', '.join(STEPS)}")
     return STEPS[name]

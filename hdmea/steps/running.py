@@ -145,9 +145,10 @@ def run_recording(
     checkpoints = dict(checkpoints or {})
     unknown = sorted(set(checkpoints) - set(steps))
     if unknown:
+        # Cause: the step is mistyped, or left out.
         raise ParameterError(
-            f"checkpoints are asked for after {', '.join(unknown)}, but the steps are: "
-            f"{', '.join(steps)}"
+            f"checkpoints are asked for after {', '.join(unknown)}, but must be after steps that "
+            f"run: {', '.join(steps)}"
         )
     parsed = [(step := get_step(name), step.parse(values)) for name, values in steps.items()]
     session = create_session(
@@ -276,6 +277,7 @@ def require_nothing_pending(session: PipelineSession) -> None:
     """
     if session.pending:
         waiting = "; ".join(f"{name} waits for {what}" for name, what in session.pending.items())
+        # Cause: a feature was asked for without the step that it needs.
         raise MissingDataError(
             f"{session.dataset_id}: {waiting}. Add the step, or leave the feature out"
         )

@@ -26,7 +26,7 @@ def frame_times(session: PipelineSession) -> npt.NDArray[np.float64]:
     if "stimulus/frame_times" not in session:
         raise MissingDataError(
             f"session {session.dataset_id!r} has no frame clock, so no section can be placed: "
-            f"{no_clock_reason(session)}"
+            f"{no_clock_reason(session)}. Else leave out the steps that need sections"
         )
     return np.asarray(session.values("stimulus/frame_times"), dtype=np.float64)
 

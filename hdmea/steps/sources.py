@@ -126,7 +126,7 @@ def verify_inputs(
     absent = [str(folder) for folder in moved_to if not Path(folder).is_dir()]
     if absent:
         raise ParameterError(
-            f"{', '.join(absent)}: there is no such folder in which inputs could be looked for"
+            f"{', '.join(absent)}: no such folder; give one in which to look for inputs"
         )
     return list(_Inputs(session, [Path(f) for f in moved_to], stimuli_dir).sources())
 
@@ -215,7 +215,8 @@ class _Inputs:
 
         def found() -> tuple[str, int | None]:
             if path.exists() and not path.is_file():
-                raise FileMissingError(f"{path} is not a file")
+                # Cause: a folder now has the name that the input had.
+                raise FileMissingError(f"{path} is not a file; say where it is now")
             return now(path), file_stamp(path).size
 
         return _compared(role, digest, str(path), told, found)
@@ -256,6 +257,7 @@ class _Inputs:
     @cached_property
     def _library(self) -> StimulusLibrary:
         if self._library_folder is None:
+            # Cause: the result was made of a library whose place was not noted.
             raise FileMissingError("where the stimulus library is, is not recorded; name it")
         return StimulusLibrary(self._library_folder)
 

@@ -134,6 +134,7 @@ class Step(Generic[P]):
             return self.parameters.model_validate(dict(values))
         except ValidationError as error:
             said = in_a_line(error, self.parameters, self.places)
+            # Cause: a parameter of the step is unknown, of another type, or out of its range.
             raise ParameterError(f"{self.name}: {said}") from error
 
     def run(self, session: PipelineSession, parameters: P) -> None:

@@ -93,7 +93,8 @@ class Pixels(_Said):
         offset = _in_pixels(self.offset_px, self.offset_um, display, "offset_um")
         height, width = shape
         if pitch is None:  # not reached: one of the two is there
-            raise StimulusError(f"Movie {movie!r} has no pixel pitch.")
+            # Cause: a definition without a pitch came past its checks.
+            raise StimulusError(f"Movie {movie!r} has no pixel pitch; give pitch_px or pitch_um.")
         if offset is None:
             if display.size_px is None:
                 raise StimulusError(
@@ -277,11 +278,13 @@ def _checked(model: type[_M], content: Any, where: str) -> _M:
     try:
         return model.model_validate(content)
     except ValidationError as error:
+        # Cause: a key is unknown, missing, or has a value that cannot be used.
         raise StimulusError(f"{where}: {'; '.join(problems(error, model))}.") from error
 
 
 def _patterns(content: Any, where: str) -> tuple[NamePattern, ...]:
     if not isinstance(content, list):
+        # Cause: the file is empty, or has names where each entry should begin with a hyphen.
         raise StimulusError(
             f"{where}: a list of entries is needed, each with pattern and kind; found "
             f"{type(content).__name__}."
@@ -306,6 +309,10 @@ def _in_pixels(
     if um is None:
         return None
     if display.um_per_pixel is None:
-        raise StimulusError(f"{key} needs um_per_display_pixel in display.yaml.")
+        # Cause: a size is given in um, and how large the display's pixels are on the retina is not
+        # said.
+        raise StimulusError(
+            f"{key} needs um_per_display_pixel in display.yaml: give it, or the value in pixels."
+        )
     x, y = _two(um)
     return x / display.um_per_pixel, y / display.um_per_pixel

@@ -54,7 +54,9 @@ class LibraryFolder:
         self._files: dict[str, list[Path]] = {}
         with readable(path):
             if not path.is_dir():
-                raise FileMissingError(f"The stimulus library {path} is not a folder.")
+                raise FileMissingError(
+                    f"The stimulus library {path} is not a folder; correct its path."
+                )
             for found in _all_files(path):
                 self._files.setdefault(_indexed_name(found), []).append(found)
 
@@ -86,7 +88,10 @@ class LibraryFolder:
         """
         path = self.find(filename)
         if path is None:
-            raise FileMissingError(f"The stimulus library {self.path} has no {filename}.")
+            raise FileMissingError(
+                f"The stimulus library {self.path} has no {filename}; put it there, or correct the "
+                "library's path."
+            )
         return path
 
     def stems(self, suffix: str) -> list[str]:
@@ -124,6 +129,8 @@ class Pairs:
 
     def __getitem__(self, name: str) -> str:
         if name in self.wrong:
+            # Cause: the row of this name has too many or too few cells, or another row contradicts
+            # it.
             raise StimulusError(f"{self.path}, {self.wrong[name]}")
         return self.cells[name]
 
@@ -151,11 +158,13 @@ def read_pairs(path: Path, key: str, value: str, name_of: Callable[[str], str]) 
                 [cell.strip() for cell in row] for row in csv.reader(file, skipinitialspace=True)
             ]
     except (UnicodeDecodeError, csv.Error) as error:
+        # Cause: a spreadsheet saved the table in another encoding.
         raise StimulusError(
             f"{path} cannot be read as CSV in UTF-8: {error}. Save it as 'CSV UTF-8'."
         ) from error
     header = rows[0] if rows else []
     if key not in header or value not in header:
+        # Cause: the header is missing, mistyped, or separated by something else than commas.
         raise StimulusError(
             f"{path}: columns {key}, {value} are needed; found {header}.{_other_separator(header)}"
         )
@@ -165,7 +174,10 @@ def read_pairs(path: Path, key: str, value: str, name_of: Callable[[str], str]) 
             continue
         cells = dict(zip(header, row, strict=False))
         if not cells.get(key):
-            raise StimulusError(f"{path}, row {number}: {key} is missing: {row}.")
+            # Cause: the row's first cell is empty.
+            raise StimulusError(
+                f"{path}, row {number}: {key} is missing: {row}. Give it, or remove the row."
+            )
         name, cell = name_of(cells[key]), cells.get(value)
         if any(row[len(header) :]):
             pairs.wrong[name] = (
@@ -173,10 +185,11 @@ def read_pairs(path: Path, key: str, value: str, name_of: Callable[[str], str]) 
                 f"commas in it needs double quotes around it."
             )
         elif cell is None:
-            pairs.wrong[name] = f"row {number}: {value} is missing: {row}."
+            pairs.wrong[name] = f"row {number}: {value} is missing: {row}. Give it."
         elif pairs.cells.get(name, cell) != cell:
             pairs.wrong[name] = (
-                f"row {number}: {name!r} is given twice, as {pairs.cells[name]!r} and as {cell!r}."
+                f"row {number}: {name!r} is given twice, as {pairs.cells[name]!r} and as {cell!r}. "
+                "Leave one."
             )
         pairs.cells.setdefault(name, cell or "")
     return pairs
@@ -197,7 +210,7 @@ def read_described(path: Path) -> Any:
     except ValueError as error:
         if isinstance(error, HdmeaError):
             raise
-        raise StimulusError(f"{path} cannot be read: {error}.") from error
+        raise StimulusError(f"{path} cannot be read: {error}. Correct it there.") from error
 
 
 def parse_yaml(text: str) -> Any:
@@ -249,13 +262,16 @@ def readable(path: Path) -> Iterator[None]:
     except HdmeaError:
         raise
     except PermissionError as error:
+        # Cause: the file or folder belongs to somebody else.
         raise StimulusError(
             f"{error.filename or path} may not be read: permission denied. Ask its owner for the "
             f"right to read it."
         ) from error
     except OSError as error:
+        # Cause: the disk does not answer, or links lead in a circle.
         raise StimulusError(
-            f"{error.filename or path} cannot be read: {error.strerror or error}."
+            f"{error.filename or path} cannot be read: {error.strerror or error}. Make sure that "
+            "it can be opened."
         ) from error
 
 
@@ -274,6 +290,7 @@ def _all_files(folder: Path) -> list[Path]:
             continue
         entered.add(here)
         if len(entered) > _MAX_FOLDERS:
+            # Cause: a folder above the library was named, or a link leads out of it.
             raise StimulusError(
                 f"The stimulus library {folder} has more than {_MAX_FOLDERS} folders, among them "
                 f"{inside}. If a link in it leads out of it, remove the link; else name a folder "

@@ -126,7 +126,7 @@ class Geometry:
                 return grid
         known = ", ".join(grid.movie for grid in self.movies) or "none"
         raise UnknownNameError(
-            f"the pixels of movie {movie!r} are not known; movies with known pixels: {known}"
+            f"the pixels of movie {movie!r} are not known; add its .npy, or take one of: {known}"
         )
 
     def unit(self, movie: str) -> str:
@@ -379,6 +379,7 @@ def _column(values: list[float] | list[int], unit: str, description: str) -> Var
 def _points(values: npt.ArrayLike) -> Float64:
     points = np.asarray(values, dtype=np.float64)
     if points.shape[-1:] != (2,):
+        # Cause: the array lies the other way round, or has a third coordinate.
         raise StimulusError(
             f"points need x and y along their last axis; their shape is {points.shape}"
         )

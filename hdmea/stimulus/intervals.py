@@ -127,17 +127,20 @@ class Intervals:
             for time in getattr(self.params, f"{verdict}_at_s"):
                 i = int(np.searchsorted(self.times, time, side="right")) - 1
                 if i not in self.irregular:
+                    # Cause: the time is mistyped, or the interval there is regular.
                     raise StimulusError(
                         f"frame_clock: {verdict}_at_s names {time:g} s, which lies in no "
                         f"irregular interval of the frame clock ({self.params.where}); these "
                         f"are: {self._listed(self.irregular) or 'none'}"
                     )
                 if named.setdefault(i, verdict) != verdict:
+                    # Cause: one interval was given two meanings.
                     raise StimulusError(
                         f"frame_clock: held_at_s and missed_at_s both name "
                         f"{self._listed([i])}; leave it in one"
                     )
                 if verdict == "missed" and self.lengths[i] < 1:
+                    # Cause: the interval is too short, not too long: no pulse can be missing in it.
                     raise StimulusError(
                         f"frame_clock: missed_at_s names {self._listed([i])}, in which there is "
                         f"a pulse too many, none too few; to keep it, name it in held_at_s"
@@ -148,6 +151,7 @@ class Intervals:
         few = len(open_ones) <= max(_MANY, _MANY_FRACTION * self.lengths.size)
         if few or self.params.irregular in ("held", "missed"):
             return
+        # Cause: another row or event was taken for the frame clock, or its height is wrong.
         raise StimulusError(
             f"{self._said_of(open_ones)} So many are not single frames: these are probably not "
             f"the frame pulses, or not all of them. {remedies()} If the display really held so "
@@ -165,6 +169,7 @@ class Intervals:
             if self.params.source == "analog"
             else ""
         )
+        # Cause: noise or crosstalk was taken for pulses, or the display sent an extra one.
         raise StimulusError(
             f"The frame clock ({self.params.where}) has pulses too many: {self._listed(short)}, "
             f"where a median is {1000 * self.median:.2f} ms. {higher}To count them as frames, "
@@ -174,6 +179,8 @@ class Intervals:
     def _refuse_any(self, open_ones: Sequence[int]) -> None:
         if not open_ones or self.params.irregular != "error":
             return
+        # Cause: the display held a frame, or a pulse was missed; which one, intervals alone do not
+        # tell.
         raise StimulusError(
             f"{self._said_of(open_ones)} Either the display held a frame there, and nothing is "
             f"wrong, or a pulse was missed, and all later frames are one too early. If the "

@@ -111,7 +111,8 @@ class StimulusLibrary:
         names = self.movie_names(name)
         if not names:
             raise StimulusError(
-                f"{self._playlist_cells.path}: playlist {name!r} is empty; it names no movie."
+                f"{self._playlist_cells.path}: playlist {name!r} is empty; name its movies, such "
+                "as ['a.mov', 'b.mov']."
             )
         return tuple(self.movie(movie) for movie in names)
 
@@ -188,9 +189,9 @@ class StimulusLibrary:
         cells = self._length_cells
         if name not in cells:
             raise UnknownNameError(
-                f"Movie {name!r} is not in {cells.path}, and leaving it out "
-                f"would shift every later section; known movies: {_listed(cells.cells)}."
-                f"{nearest(name, cells.cells)}"
+                f"Movie {name!r} is not in {cells.path}, and leaving it out would shift every "
+                "later section; add its length; known movies: "
+                f"{_listed(cells.cells)}.{nearest(name, cells.cells)}"
             )
         try:
             length = float(cells[name])
@@ -272,6 +273,8 @@ class StimulusLibrary:
         else:
             entry, shown = self.pattern(name)
             if entry is None or entry.section_kwargs is None:
+                # Cause: nothing in the library says when trials of this movie begin, and how long
+                # they are.
                 raise StimulusError(
                     f"Movie {name!r}: it has no trial rule. One {name}.json or {name}.yaml with "
                     f"section_kwargs (start_frame, trial_length_frame, repeat) is needed in "
@@ -293,9 +296,11 @@ class StimulusLibrary:
                 origin = Origin(shown, origin.kind, where if found else "")
         for event in found:
             if event.frame >= rule.trial_length_frames:
+                # Cause: the event's frame is counted from the movie's start, not the trial's, or
+                # the trial's length is wrong.
                 raise StimulusError(
                     f"{source}: event {event.name!r} at frame {event.frame} is not inside the "
-                    f"trial, which has {rule.trial_length_frames} frames."
+                    f"trial, which has {rule.trial_length_frames} frames: it must be less."
                 )
         return Movie(
             name=name,
@@ -358,16 +363,18 @@ def _check_trials(name: str, length: int, rule: TrialRule, source: str) -> None:
         + (rule.group_count - 1) * rule.group_gap_frames
     )
     if rule.n_trials > _MAX_TRIALS:
+        # Cause: a number in the definition has too many digits.
         raise StimulusError(
             f"{source}: movie {name!r} has {rule.n_trials} trials, more than the {_MAX_TRIALS} any "
             "movie has; look at repeat, group_count and trial_length_frame."
         )
     # The reference lab's bar movie ends its last trial in the grey that follows it.
     if end > length + POST_FRAMES:
+        # Cause: start, length or number of trials is wrong, or movie_length.csv is.
         raise StimulusError(
-            f"{source}: the {rule.n_trials} trials of movie {name!r} end at frame {end}, "
-            f"more than {POST_FRAMES} frames after the movie itself, which has {length} "
-            f"frames in movie_length.csv: they would leave its section."
+            f"{source}: the {rule.n_trials} trials of movie {name!r} end at frame {end}, more than "
+            f"{POST_FRAMES} frames after the movie itself, which has {length} frames in "
+            "movie_length.csv: they would leave its section. Correct the trials or the length."
         )
 
 

@@ -122,13 +122,19 @@ class Movie:
         frames = open_frames(path)
         fits = frames.dtype == np.uint8 or frames.dtype.kind == "f"
         if not fits or frames.ndim != 3 or frames.shape[0] != self.length_frames:
+            # Cause: the array is of another movie, or has its axes in another order, or one entry
+            # per refresh.
             raise StimulusError(
                 f"{path} holds {frames.dtype} of shape {frames.shape}; movie {self.name!r} needs "
                 f"(frames, height, width) in uint8 or float with {self.length_frames} frames "
                 f"(its length in movie_length.csv), one entry per display frame."
             )
         if not frames.size:
-            raise StimulusError(f"{path} has frames without pixels: its shape is {frames.shape}.")
+            # Cause: the array was saved empty.
+            raise StimulusError(
+                f"{path} has frames without pixels; it must have (frames, height, width), not "
+                f"{frames.shape}."
+            )
         return frames
 
     def luminance(self) -> npt.NDArray[np.float64]:
@@ -219,7 +225,10 @@ def open_frames(path: Path) -> npt.NDArray[Any]:
         with readable(path):
             return open_memmap(path, mode="r")
     except (ValueError, EOFError, OverflowError) as error:
-        raise StimulusError(f"{path} cannot be read as a numpy array: {error}.") from error
+        # Cause: the file is no array of numpy, was cut, or holds objects of Python.
+        raise StimulusError(
+            f"{path} cannot be read as a numpy array: {error}. Save it with numpy.save."
+        ) from error
 
 
 def mean_luminance(frames: npt.NDArray[Any]) -> npt.NDArray[np.float64]:

@@ -122,7 +122,9 @@ def block_means(
         rest = rest[n * factor :]
     if seen != n_samples:
         found = f"more than {n_samples}" if seen > n_samples else str(seen)
-        raise StimulusError(f"A row of {n_samples} samples was announced, {found} were read.")
+        raise StimulusError(
+            f"A row of {n_samples} samples must be read, as announced: {found} were read."
+        )
     return means, rate_hz / factor
 
 

@@ -246,8 +246,8 @@ def pair_events(events: Iterable[tuple[str, float]]) -> list[tuple[Segment, floa
     Raises
     ------
     StimulusError
-        Saying which events are needed, if one has no partner, comes out of order, or has a name
-        that cannot be understood.
+        If an event has no partner, comes out of order, or has a name that cannot be understood;
+        it says which events are needed.
 
     Examples
     --------

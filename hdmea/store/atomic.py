@@ -184,7 +184,7 @@ def require_file(path: Path, what: str) -> Path:
     try:
         path.stat()
     except (FileNotFoundError, NotADirectoryError):
-        raise FileMissingError(f"{what} not found: {path}") from None
+        raise FileMissingError(f"{what} not found: {path}; correct the path") from None
     return path
 
 
@@ -242,6 +242,7 @@ def sync_name(path: Path) -> None:
 
 
 def _exists(path: Path) -> OutputExistsError:
+    # Cause: a file is there, and `overwrite=False` was asked for.
     return OutputExistsError(f"{path} exists already; choose another path or allow overwrite=True")
 
 
@@ -262,6 +263,8 @@ def named_errors(path: Path) -> Iterator[None]:
 
 
 def _write_error(message: str, number: int | None, path: Path) -> OutputWriteError:
+    # Cause: the disk is full, a quota is reached, the folder may not be written, or the disk does
+    # not answer; `errno` tells which.
     error = OutputWriteError(message)
     error.errno = number
     error.filename = str(path)

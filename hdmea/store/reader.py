@@ -174,14 +174,13 @@ class SessionFile:
         if self._attribute(self._file, "format", "") != fmt.FORMAT:
             raise SessionFileError(
                 f"{self.path} is an HDF5 file, but not a session file of hdmea (no format = "
-                f"{fmt.FORMAT!r})"
+                f"{fmt.FORMAT!r}); give one that hdmea saved"
             )
         version = int(self._file.attrs["format_version"])
         if version != fmt.FORMAT_VERSION:
             raise SessionFileError(
                 f"{self.path} has format version {version}; this hdmea reads version "
-                f"{fmt.FORMAT_VERSION}. "
-                "Use the version of hdmea that wrote it, or a newer one"
+                f"{fmt.FORMAT_VERSION}. Use the version of hdmea that wrote it, or a newer one"
             )
         self.kind = self._attribute(self._file, "kind")
         self.content_digest = self._attribute(self._file, "content_digest")
@@ -205,8 +204,9 @@ class SessionFile:
             for name in group:
                 path = f"{prefix}{name}"
                 if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                    # Cause: somebody has linked another file into this one.
                     raise SessionFileError(
-                        f"{self.path}: {path} is a link to another place; refused"
+                        f"{self.path}: {path} is a link to another place; make the file again"
                     )
                 child = group[name]
                 address = h5py.h5o.get_info(child.id).addr
@@ -281,8 +281,9 @@ class SessionFile:
         """Refuse a dataset whose values are not simply here: elsewhere, filtered or missing."""
         creation = dataset.id.get_create_plist()
         if dataset.external or dataset.is_virtual or creation.get_nfilters():
+            # Cause: another program has rewritten the file, or somebody linked others into it.
             raise SessionFileError(
-                f"{self.path}: {path} is stored outside the file or filtered; refused"
+                f"{self.path}: {path} is stored outside the file or filtered; make it again"
             )
         if dataset.dtype.kind not in "iufS" or h5py.check_vlen_dtype(dataset.dtype) is not None:
             raise self._damaged(
@@ -386,8 +387,13 @@ def _open(path: Path) -> tuple[h5py.File, ReadableFile]:
     except FileMissingError:
         raise
     except PermissionError as error:
-        raise SessionFileError(f"{path} may not be read: {error.strerror}") from error
+        # Cause: the file, or its folder, belongs to somebody else.
+        raise SessionFileError(
+            f"{path} may not be read: {error.strerror}. Ask its owner for the right to read the "
+            "file and to enter its folder"
+        ) from error
     except OSError as error:
         raise SessionFileError(
-            f"{path} cannot be opened as HDF5 ({error}); it is damaged or of another kind"
+            f"{path} cannot be opened as HDF5 ({error}); it is damaged or of another kind. Take a "
+            "copy, a checkpoint or the parts, or make it again"
         ) from error

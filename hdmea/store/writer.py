@@ -143,15 +143,18 @@ def _refuse_clashes(contributions: Sequence[Contribution]) -> None:
     for contribution in contributions:
         for path in contribution.variables:
             if path in owner:
+                # Cause: two contributions that are written together have a variable of the same
+                # name.
                 raise ParameterError(
-                    f"both {owner[path]!r} and {contribution.name!r} bring {path!r}; "
-                    "a session holds each variable once"
+                    f"both {owner[path]!r} and {contribution.name!r} bring {path!r}; name one of "
+                    "them otherwise, as a session holds each variable once"
                 )
             owner[path] = contribution.name
     for path in owner:
         above = path
         while above := above.rpartition("/")[0]:
             if above in owner:
+                # Cause: one variable's name is the beginning of another's, as `a` of `a/b`.
                 raise ParameterError(
                     f"{owner[above]!r} brings {above!r} and {owner[path]!r} {path!r}; what holds "
                     "values cannot hold other variables; name one of them otherwise"
@@ -161,12 +164,15 @@ def _refuse_clashes(contributions: Sequence[Contribution]) -> None:
 def _refuse_recordings(path: Path) -> None:
     """A recording, or any HDF5 file that is not ours, is never replaced."""
     if path.suffix.lower() in _RECORDINGS:
+        # Cause: the output's name ends in .cmcr or .cmtr, and a recording must never be written
+        # over.
         raise ParameterError(f"{path} has the name of a recording; choose a name that ends in .h5")
     try:
         kind = file_kind(path)
     except OSError:  # not there, or not HDF5
         return
     if kind != fmt.FORMAT:
+        # Cause: a file of another program, perhaps a recording, has the name of the output.
         raise OutputExistsError(
             f"{path} is an HDF5 file of another kind, which is not replaced; choose another path"
         )
@@ -177,9 +183,10 @@ def _write(
 ) -> fmt.Entry:
     dims = ",".join(variable.dims)
     if len(variable.dims) != len(digest.shape):
+        # Cause: a variable was made with another number of axes than its names.
         raise ParameterError(
             f"{path}: {len(digest.shape)} axes of shape {digest.shape}, but dims are "
-            f"{variable.dims}"
+            f"{variable.dims}: one name per axis is needed"
         )
     dataset = file.create_dataset(
         path, shape=digest.shape, dtype=fmt.stored_dtype(digest.dtype), track_times=False

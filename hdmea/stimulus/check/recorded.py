@@ -84,8 +84,8 @@ def recorded_light(
     missing = [path for path in _NEEDED if f"stimulus/{path}" not in paths]
     if missing:
         raise MissingDataError(
-            f"{name} has no {' and no '.join(missing)}: onsets are found with a session file that "
-            f"was loaded with its .cmcr, with frame clock and photodiode"
+            f"{name} has no {' and no '.join(missing)}: take a session file that was loaded with "
+            "its .cmcr, with frame clock and photodiode"
         )
     times, level, rate_hz, start_s = (values(f"stimulus/{path}") for path in _NEEDED)
     photodiode = Photodiode(level, rate_hz=float(rate_hz), t0_s=float(start_s))
