@@ -10,6 +10,8 @@ import h5py
 import numpy as np
 import pytest
 
+from hdmea.arrays import Variable
+from hdmea.contribution import Contribution, Recipe
 from hdmea.errors import (
     FileMissingError,
     HdmeaError,
@@ -31,10 +33,12 @@ from hdmea.pipeline import (
     load_recording,
     run_recording,
 )
+from hdmea.session.ledger import Ledger
 from hdmea.simulate.display import display_trace
 from hdmea.steps.registry import get_step
 from hdmea.stimulus.folder import LibraryFolder
 from hdmea.store.reader import SessionFile, current_digest
+from hdmea.store.writer import write_session_file
 
 TRAINS = SpikeTrains(np.array([0.1, 0.5, 0.2]), np.array([2, 3]))
 CALLS: dict[str, tuple[Callable[[], object], type[HdmeaError], str]] = {
@@ -125,6 +129,34 @@ def test_what_cannot_be_meant_is_refused_in_words(call: str) -> None:
     made, kind, words = CALLS[call]
     with pytest.raises(kind, match=words):
         made()
+
+
+def _brought(name: str, *dims: str) -> Contribution:
+    recipe = Recipe(name, "toy", 1, {}, {}, {})
+    return Contribution(recipe, {"toy/a": Variable(np.zeros(3), "1", dims, "a toy")})
+
+
+def test_variables_that_cannot_be_stored_as_they_are_told_are_refused(tmp_path: Path) -> None:
+    ledger = Ledger()
+    ledger.add(_brought("one", "unit"))
+    with pytest.raises(ParameterError, match="both 'one' and 'two' bring 'toy/a'; name one"):
+        ledger.add(_brought("two", "unit"))
+    with pytest.raises(ParameterError, match=r"1 axes of shape .*: one name per axis is needed"):
+        write_session_file(tmp_path / "a.h5", [_brought("one", "unit", "bin")], {}, kind="part")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_session_file_that_may_not_be_read_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = PipelineSession("rec").save(tmp_path / "rec.h5")
+
+    def denied(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("hdmea.store.reader.opened", denied)
+    with pytest.raises(SessionFileError, match=r"rec\.h5 may not be read: Permission denied\. Ask"):
+        SessionFile(path)
 
 
 def test_a_library_that_the_system_refuses_is_named(tmp_path: Path) -> None:

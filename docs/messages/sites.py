@@ -22,7 +22,7 @@ KINDS: Mapping[str, type[Exception]] = {
 GAP = "…"
 _ACTS = (
     "accept|add|adjust|allow|ask|bring|call|change|check|choose|compare|compute|convert|copy|"
-    "correct|create|date|define|delete|export|extract|give|install|keep|leave|let|link|list|"
+    "correct|create|date|define|delete|end|export|extract|give|install|keep|leave|let|link|list|"
     "load|look|lower|make|mend|move|name|open|pass|place|put|read|record|remove|rename|repack|"
     "repeat|report|run|save|say|see|select|send|set|show|start|store|take|try|uninstall|"
     "unset|update|use|wait|write"

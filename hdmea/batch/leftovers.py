@@ -115,7 +115,10 @@ def remove(leftover: Leftover) -> None:
         ):
             path.rmdir()
     except OSError as error:
-        raise OutputWriteError(f"{path} cannot be removed: {error.strerror or error}") from error
+        raise OutputWriteError(
+            f"{path} cannot be removed: {error.strerror or error}. Ask its owner for the right to "
+            "write into its folder"
+        ) from error
 
 
 def _is_work(folder: Path) -> bool:

@@ -36,7 +36,11 @@ def clean(options: argparse.Namespace) -> int:
     if options.config is not None:
         work = config_of_file(options.config).work_dir
     if work is None:
-        raise ParameterError(f"{options.config} has work_dir: null, so nothing is kept")
+        # Cause: with this setting runs keep nothing that could be cleaned.
+        raise ParameterError(
+            f"{options.config} has work_dir: null, so nothing is kept; name a folder to look into: "
+            "--work"
+        )
     found = [
         one for one in leftovers(work, options.recordings) if one.days_old() >= options.older_than
     ]
