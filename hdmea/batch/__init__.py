@@ -5,6 +5,7 @@ What the workflow's rules ask; they know this room and `hdmea.pipeline`, nothing
 
 from hdmea.batch.columns import cells_in
 from hdmea.batch.config import WorkflowConfig, read_config
+from hdmea.batch.forecast import Forecast, forecast
 from hdmea.batch.leftovers import Leftover, leftovers, remove
 from hdmea.batch.past import Past
 from hdmea.batch.plan import (
@@ -21,6 +22,7 @@ from hdmea.batch.recordings import Recording, read_recordings, require_past, sam
 from hdmea.errors import HdmeaError
 
 __all__ = [
+    "Forecast",
     "HdmeaError",
     "Leftover",
     "Part",
@@ -31,6 +33,7 @@ __all__ = [
     "cells_in",
     "config_of_file",
     "default_config",
+    "forecast",
     "leftovers",
     "movie_digests",
     "one_recording",
