@@ -257,14 +257,14 @@ def test_half_power_is_where_numpys_interpolation_says(values: dict[str, np.ndar
     octaves = np.log2(FREQUENCIES)
     n_edges = 0
     for unit in np.flatnonzero(~np.isnan(values["preferred_frequency_hz"])):
-        f1 = values["f1_hz"][unit]
+        gain = values["gain_hz"][unit]
         preferred = np.log2(values["preferred_frequency_hz"][unit])
-        level = np.interp(preferred, octaves, f1) / np.sqrt(2)
+        level = np.interp(preferred, octaves, gain) / np.sqrt(2)
         for name in ("half_power_low_hz", "half_power_high_hz"):
             edge = np.log2(values[name][unit])
             if not np.isnan(edge):
                 n_edges += 1
-                assert np.interp(edge, octaves, f1) == pytest.approx(level, rel=1e-9)
+                assert np.interp(edge, octaves, gain) == pytest.approx(level, rel=1e-9)
                 between = (octaves - preferred) * (octaves - edge) < 0
-                assert (f1[between] > level).all()
+                assert (gain[between] > level).all()
     assert n_edges >= 1

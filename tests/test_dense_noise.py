@@ -410,8 +410,23 @@ def test_a_filter_that_is_largest_at_the_window_s_border_has_no_time_to_peak(
     result = run(inputs_of(cells.spikes.rows(0, 4), MOVIE, cover=(-2, 0)))
     assert result.reasons["time_to_peak_ms"].tolist() == ["peak_at_border"] * 4
     assert np.isnan(result.values["time_to_peak_ms"]).all()
-    assert np.isfinite(result.values["biphasic_index"]).all()
-    assert not np.signbit(result.values["biphasic_index"]).any()
+    assert result.reasons["biphasic_index"].tolist() == ["window_cuts_filter"] * 4
+    assert np.isfinite(result.values["temporal_filter"]).all()
+
+
+def test_a_window_that_cuts_the_filter_gives_no_biphasic_index(
+    cells: FeatureInputs, found: FeatureResult
+) -> None:
+    spikes = cells.spikes.rows(0, 4)
+    whole = found.values["biphasic_index"][:4]
+    assert np.isfinite(whole).all()
+    for first in (-24, -20):
+        enough = run(inputs_of(spikes, MOVIE, cover=(first, 0)))
+        assert (enough.reasons["biphasic_index"] == "").all()
+        np.testing.assert_allclose(enough.values["biphasic_index"], whole, atol=0.15)
+    for first in (-8, -6):
+        short = run(inputs_of(spikes, MOVIE, cover=(first, 0)))
+        assert short.reasons["biphasic_index"].tolist() == ["window_cuts_filter"] * 4
 
 
 def test_a_movie_that_is_too_short_says_so() -> None:

@@ -195,7 +195,8 @@ def test_sums_over_spikes_are_least_squares_of_short_bins() -> None:
     assert mean[0] == pytest.approx(fit[0], rel=1e-9)
     # A spike lies up to half a bin from its middle.
     assert abs(first[0] - (fit[1] + 1j * fit[2])) < 4 * np.pi * 0.5e-3 * 2 * mean[0]
-    assert second[0] == pytest.approx(np.hypot(*fit[3:]), abs=8 * np.pi * 0.5e-3 * 2 * mean[0])
+    # of the phase since the brightest moment: cos 2x has the other sign
+    assert abs(second[0] - (-fit[4] + 1j * fit[3])) < 8 * np.pi * 0.5e-3 * 2 * mean[0]
 
 
 @pytest.mark.parametrize(
@@ -229,7 +230,8 @@ def test_preferred_frequency_and_half_power_by_hand(
     )}  # fmt: skip
     assert result.values["f1_hz"][0] == pytest.approx(16 * np.array(f1))
     expected = [preferred, low, high, np.log2(high / low)]
-    assert list(values.values()) == pytest.approx(expected, rel=1e-6, nan_ok=True)
+    # All agree with one course, but for the prior on how the mean changes.
+    assert list(values.values()) == pytest.approx(expected, rel=1e-3, nan_ok=True)
     for name, value in values.items():
         assert result.reasons[name][0] == ("not_reached" if np.isnan(value) else "")
 
@@ -245,6 +247,8 @@ def test_one_frequency_has_no_preference_and_equal_ones_are_averaged() -> None:
     one = run(trains(locked), sines(frequencies=(2.0,)))
     assert one.reasons["preferred_frequency_hz"].tolist() == ["too_few_frequencies"]
     assert one.values["p_best"][0] < 1e-6
+    assert one.values["gain_hz"] == pytest.approx(one.values["f1_hz"])
+    assert one.values["common_course_weight"].tolist() == [0]
     # 2 Hz twice, with a response to the first only: 4 Hz, half as much each, is preferred.
     at_4 = in_segment(1, 0.0625 + 0.25 * np.arange(16))
     both = run(trains(np.r_[locked, at_4]), sines(frequencies=(2.0, 4.0, 2.0)))

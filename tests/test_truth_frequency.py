@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import cached_property
+
 import numpy as np
 import pytest
 from truth import retina
 from truth.claim import Sample
 from truth.claims import frequency
-from truth.frequency import FIXED_HZ, SWEEP_HZ, gain_at, true_first_hz
-from truth.population import make_population
+from truth.frequency import FIXED_HZ, SWEEP_HZ, expected_spikes, gain_at, true_first_hz
+from truth.population import make_population, record
+from truth.recordings import Repeated
 from truth.repeated import repeated
+
+from hdmea.simulate import movies
+from hdmea.simulate.movies import GeneratedMovie
 
 CELLS, TRIALS = 40, (3, 5)
 
@@ -32,7 +39,8 @@ def perfect(small: Sample) -> Sample:
             f"sweep_gain_hz_{n}": 0.8 * gain_at(SWEEP_HZ, np.abs(sweep), hz),
             f"fixed_gain_hz_{n}": np.abs(fixed),
             f"fixed_p_best_{n}": np.zeros(CELLS),
-            f"fixed_phase_deg_{n}": np.degrees(np.angle(fixed)),
+            f"fixed_f1_hz_{n}": np.abs(fixed),
+            f"fixed_told_hz_{n}": np.abs(fixed),
         }
     return small.with_found(**found)
 
@@ -73,7 +81,7 @@ def test_cells_whose_sides_cancel_have_no_gain_and_do_not_count(small: Sample) -
 
 def test_a_small_retina_is_recovered_within_wider_bounds(small: Sample) -> None:
     found = judged(small)
-    assert len(found) == 12
+    assert len(found) == 14
     for what, value in found.items():
         assert value >= (0.98 if "median" in what or "others" in what else 0.75), what
     assert frequency.CLAIM.judge({"repeated": small})[0].n >= 20
@@ -81,7 +89,7 @@ def test_a_small_retina_is_recovered_within_wider_bounds(small: Sample) -> None:
 
 def test_perfect_estimates_fulfil_the_claim(perfect: Sample) -> None:
     assert fails(perfect) == set()
-    assert list(judged(perfect).values()) == pytest.approx([1.0] * 12)
+    assert list(judged(perfect).values()) == pytest.approx([1.0] * 14)
 
 
 @pytest.mark.parametrize(
@@ -111,10 +119,45 @@ def test_a_curve_of_few_frequencies_is_no_curve(perfect: Sample) -> None:
     assert fails(perfect.with_found(**few)) == {"median r over the sweep, 3 trials"}
 
 
-def test_who_is_told_the_phase_takes_less_than_the_size(perfect: Sample) -> None:
-    # Half of the cells fire at 10 Hz as much as they like, a quarter of a cycle off.
-    gain, phase = perfect.found["fixed_gain_hz_3"].copy(), perfect.found["fixed_phase_deg_3"].copy()
-    gain[:, 4] = 1e3
-    phase[:, 4] += 90
-    other = perfect.with_found(fixed_gain_hz_3=gain, fixed_phase_deg_3=phase)
-    assert judged(other)["the same, told the true phase, 3 trials"] == 1
+def test_rows_without_a_bound_are_of_f1_alone_and_of_who_knows_the_courses(perfect: Sample) -> None:
+    rows = (
+        "the same, of F1 of each frequency alone",
+        "the same, had the courses of the rate been known",
+    )
+    for column, row in zip(("fixed_f1_hz_3", "fixed_told_hz_3"), rows, strict=True):
+        size = perfect.found[column].copy()
+        size[:, 4] = 1e3  # nobody's best frequency
+        found = judged(perfect.with_found(**{column: size}))
+        assert found[f"{row}, 3 trials"] == 0
+        assert sum(value < 1 for value in found.values()) == 1
+
+
+def test_who_knows_the_courses_counts_the_spikes_of_the_cycles_that_count() -> None:
+    cells = make_population(6, 3)
+    movie = movies.frequency_steps(repeat=1)
+    still = replace(movie, frames=np.full_like(movie.frames, movies.GREY))
+    spans = [(2.5, 4.5), (0.25, 1.0)]
+    resting = expected_spikes(cells, still, spans)
+    np.testing.assert_allclose(resting, cells["rest_hz"][:, None] * [2.0, 0.75], rtol=1e-9)
+    show = Fixed((movie,), movies.moving_bar(repeat=1))
+    start = show.trials().start_s[0]
+    many = np.zeros((6, 2))
+    for seed in range(30):
+        trains = record(cells, show, seed, drifts=False)
+        for unit in range(6):
+            at = np.searchsorted(trains.of(unit), start + np.array(spans))
+            many[unit] += np.diff(at, axis=1)[:, 0]
+    expected = 30 * expected_spikes(cells, movie, spans)
+    assert np.abs(many - expected).max() < 4 * np.sqrt(expected.max())
+
+
+class Fixed(Repeated):
+    """The movie of fixed frequencies alone."""
+
+    @property
+    def shown(self) -> tuple[GeneratedMovie, ...]:
+        return self.full_field
+
+    @cached_property
+    def direction_deg(self) -> np.ndarray:
+        return np.full(self.n_frames, np.nan)

@@ -16,7 +16,7 @@ N_TRIALS = 6
 
 
 def draw_freq_step() -> Figure:
-    """The trial, one cycle of each frequency with the fitted sine, and F1 over frequency."""
+    """The trial, one cycle of each frequency with the fitted sine, and gain over frequency."""
     params = FreqStepParams()
     frequencies = (1, 2, 4, 8, 15)
     gains, delay_s = (14.0, 19.0, 25.0, 15.0, 5.0), 0.045
@@ -88,21 +88,22 @@ def draw_freq_step() -> Figure:
     panels[cycles[2]].set_xlabel("cycle of the light; line: F0 + F1 sin(x + phase)")
 
     axes = panels["tuning"]
-    f1, hz = found["f1_hz"][0], found["frequency_hz"]
+    gain, hz = found["gain_hz"][0], found["frequency_hz"]
     best = found["preferred_frequency_hz"][0]
-    axes.semilogx(hz, f1, "o-", color=OFF, ms=5)
-    peak = f1[hz == best][0]
+    axes.semilogx(hz, found["f1_hz"][0], "o", color=OFF, ms=7, mfc="none")
+    axes.semilogx(hz, gain, ".-", color=OFF, ms=7)
+    peak = gain[hz == best][0]
     low, high = found["half_power_low_hz"][0], found["half_power_high_hz"][0]
     axes.hlines(peak / np.sqrt(2), low, high, color=ON, lw=1.8)
     axes.vlines([low, high], 0, peak / np.sqrt(2), color=ON, lw=0.9, ls="--")
     axes.vlines(best, 0, peak, color=OFF, lw=0.9, ls=":")
     note(axes, np.sqrt(low * high), peak / np.sqrt(2) - 0.6,
-         f"F1 / √2\n{found['bandwidth_octaves'][0]:.2f} octaves",
+         f"gain / √2\n{found['bandwidth_octaves'][0]:.2f} octaves",
          color=ON, ha="center", va="top")  # fmt: skip
     note(axes, best, 1.05 * peak, f"preferred_frequency_hz = {best:g}", color=OFF, ha="center")
     axes.set(xticks=hz, xticklabels=[f"{v:g}" for v in hz], ylim=(0, 1.25 * peak))
     axes.minorticks_off()
-    axes.set(xlabel="frequency (Hz)", ylabel="F1 (Hz)")
+    axes.set(xlabel="frequency (Hz)", ylabel="gain_hz (Hz)")
     axes = panels["phase"]
     lag = np.rad2deg(np.unwrap(np.deg2rad(found["phase_deg"][0])))
     axes.plot(hz, lag, "o", color=OFF, ms=5)

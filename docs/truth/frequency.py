@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hdmea.simulate.movies import GREY
+from hdmea.simulate.movies import GREY, GeneratedMovie
 from truth import operating_point as point
 from truth import retina
 from truth.population import BLOCK
@@ -28,6 +28,33 @@ def true_first_hz(cells: Columns, frequencies_hz: np.ndarray) -> np.ndarray:
         np.stack([_first(rows_of(cells, slice(k, k + BLOCK)), hz) for hz in frequencies_hz], axis=1)
         for k in range(0, n, BLOCK)
     ])  # fmt: skip
+
+
+def expected_spikes(
+    cells: Columns, movie: GeneratedMovie, spans: list[tuple[float, float]]
+) -> np.ndarray:
+    """Spikes of the model without drift, ``(cell, span)``, in a trial of a full-field movie.
+
+    Parameters
+    ----------
+    cells
+        The truth.
+    movie
+        Shown after grey.
+    spans
+        Begin and end from the trial's start, s.
+    """
+    found = []
+    for k in range(0, len(cells["sigma_px"]), BLOCK):
+        some = rows_of(cells, slice(k, k + BLOCK))
+        contrast = (movie.frames[:, 0, 0].astype(float) - GREY) / 128
+        seen = retina.fields(some, point.PIXELS).sum(axis=(1, 2))[:, None] * contrast
+        rates = retina.rates(some, retina.drives(some, seen), np.full(contrast.size, np.nan))
+        so_far = np.cumsum(np.pad(rates, ((0, 0), (1, 0))), axis=1) * point.FRAME_S
+        at = movie.trials.start_frame + np.array(spans) / point.FRAME_S
+        frames = np.arange(contrast.size + 1)
+        found.append(np.diff([np.interp(at, frames, row) for row in so_far], axis=2)[..., 0])
+    return np.concatenate(found)
 
 
 def gain_at(known_hz: np.ndarray, gain_hz: np.ndarray, frequency_hz: np.ndarray) -> np.ndarray:

@@ -10,8 +10,9 @@ from hdmea.features.green_blue import GreenBlueParams, green_blue
 from hdmea.features.inputs import FeatureInputs
 from hdmea.features.on_off import OnOffParams, on_off
 from hdmea.features.whole_trials import TrialParams, whole_trials
+from hdmea.simulate.movies import GeneratedMovie
 from truth.claim import Sample
-from truth.frequency import FIXED_HZ, SWEEP_HZ, true_first_hz
+from truth.frequency import FIXED_HZ, SWEEP_HZ, expected_spikes, true_first_hz
 from truth.population import make_population, record
 from truth.recordings import Repeated
 
@@ -35,8 +36,17 @@ def repeated(n_cells: int, seed: int, *, n_trials: tuple[int, ...] = N_TRIALS) -
     for n in n_trials:
         show = Repeated.of(n)
         inputs = show.inputs(record(cells, show, seed + 20_000 + n))
-        found |= {f"{name}_{n}": values for name, values in _features(inputs).items()}
+        mine = _features(inputs)
+        # What a fit that knows the course of the rate at each frequency, but for its size, finds.
+        expected = n * expected_spikes(cells, _movie(show, "freq_step"), mine.pop("fixed_spans"))
+        size = mine.pop("fixed_n_spikes") / expected
+        mine["fixed_told_hz"] = size * np.abs(truth["true_fixed_hz"])
+        found |= {f"{name}_{n}": values for name, values in mine.items()}
     return Sample(cells | truth, found)
+
+
+def _movie(show: Repeated, kind: str) -> GeneratedMovie:
+    return next(movie for movie in show.full_field if movie.kind == kind)
 
 
 def _features(inputs: FeatureInputs) -> dict[str, np.ndarray]:
@@ -64,6 +74,10 @@ def _features(inputs: FeatureInputs) -> dict[str, np.ndarray]:
         "sweep_f1_hz": sweep["sweep_f1_hz"],
         "fixed_p_best": fixed["p_best"],
         "fixed_preferred_hz": fixed["preferred_frequency_hz"],
-        "fixed_gain_hz": fixed["f1_hz"],
-        "fixed_phase_deg": fixed["phase_deg"],
+        "fixed_f1_hz": fixed["f1_hz"],
+        "fixed_gain_hz": fixed["gain_hz"],
+        "fixed_n_spikes": fixed["n_spikes"],
+        "fixed_spans": np.stack([
+            fixed["segment_stop_s"] - fixed["n_cycles"] / FIXED_HZ, fixed["segment_stop_s"]
+        ], axis=1),
     }  # fmt: skip

@@ -18,6 +18,7 @@ from hdmea.features.played import chosen_movie
 from hdmea.kernels.gaussian_fit import fit_gaussians
 from hdmea.kernels.likely_field import likely_fields
 from hdmea.kernels.receptive_field import Fields, Noise, fields, largest_scores, tested, unit_blocks
+from hdmea.kernels.temporal_filter import cut_by_window
 from hdmea.stimulus.geometry import Geometry
 
 KIND = "noise"
@@ -200,8 +201,9 @@ def _result(
     for name in ("filter_r2", "filter_penalty"):
         out.put(name, found[name], no_field | lacking("no_fit", name))
     no_filter = no_field | lacking("no_fit", "biphasic_index")
-    for name in ("temporal_filter", "biphasic_index"):
-        out.put(name, found[name], no_filter)
+    out.put("temporal_filter", found["temporal_filter"], no_filter)
+    cut = {"window_cuts_filter": cut_by_window(found["temporal_filter"])}
+    out.put("biphasic_index", found["biphasic_index"], no_filter | cut)
     at_border = lacking("peak_at_border", "time_to_peak_ms")
     out.put("time_to_peak_ms", found["time_to_peak_ms"], no_filter | at_border)
     out.put("fit_outcome", found["fit_outcome"], no_field)
@@ -228,7 +230,7 @@ def _result(
 
 DENSE_NOISE = Feature(
     name="dense_noise",
-    version=4,
+    version=5,
     params=DenseNoiseParams,
     needs=frozenset({"spikes", "frame_clock", "sta", "movies"}),
     stimulus_kind=KIND,

@@ -65,8 +65,11 @@ FIELD_OUTPUTS = (
         ("time_to_peak_ms", "ms", "From light to spikes, at the peak of temporal_filter"),
     ),
     *_numbers(
-        _NO_FIT,
+        (*_NO_FIT, "window_cuts_filter"),
         ("biphasic_index", "1", "Trough over peak of temporal_filter, 0 if none"),
+    ),
+    *_numbers(
+        _NO_FIT,
         ("filter_r2", "1", "Part of the variance of spikes per frame predicted, cross-validated"),
         ("filter_penalty", "1", "Strength of the penalty, relative to the light's mean square"),
         ("r2", "1", "Part of the map's variance that the field explains"),

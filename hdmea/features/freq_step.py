@@ -20,6 +20,7 @@ from hdmea.features.temporal import (
     tuning,
 )
 from hdmea.features.whole_trials import TRIAL_OUTPUTS, whole_trials
+from hdmea.kernels.common_course import common_course
 from hdmea.kernels.harmonics import (
     CycleSums,
     components,
@@ -57,9 +58,10 @@ def freq_step(inputs: FeatureInputs, params: FreqStepParams) -> FeatureResult:
     """Harmonics of the response to every frequency, over whole cycles of all trials.
 
     Least squares on ``[1, sin, cos, sin 2, cos 2]`` of the stimulus' own phase, in the limit of
-    short bins: sums over spikes. p is that of the Rayleigh test, with as many independent spikes
-    as the response's variance between cycles and trials leaves; p of the second harmonic is that of
-    doubled phases.
+    short bins: sums over spikes. Tuning is told of the first harmonic of a course that is common to
+    all frequencies, as far as the spikes agree with one. p is that of the Rayleigh test, with as
+    many independent spikes as the response's variance between cycles and trials leaves; p of the
+    second harmonic is that of doubled phases.
 
     Raises
     ------
@@ -102,6 +104,8 @@ def freq_step(inputs: FeatureInputs, params: FreqStepParams) -> FeatureResult:
         )
         for one in (p, p_second)
     )
+    seconds = np.array([rows.size * n for _, n in parts]) / frequency
+    common = common_course(mean, first, second, seconds, dispersions[0])
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = size / mean
     phase = np.where(significant, np.degrees(np.angle(first)), np.nan)
@@ -111,7 +115,9 @@ def freq_step(inputs: FeatureInputs, params: FreqStepParams) -> FeatureResult:
         "dispersion_f2": dispersions[1],
         "f0_hz": mean,
         "f1_hz": size,
-        "f2_hz": second,
+        "f2_hz": np.abs(second),
+        "gain_hz": common.gain_hz,
+        "common_course_weight": common.weight,
         "p_f1": p,
         "p_f2": p_second,
         "phase_deg": phase,
@@ -133,10 +139,10 @@ def freq_step(inputs: FeatureInputs, params: FreqStepParams) -> FeatureResult:
     }
     for name in ("dispersion", "dispersion_f2"):
         reasons[name] = reasons_where({"too_few_spikes": np.isnan(values[name])})
-    tuned = tuning(frequency, size, significant, by_first)
+    tuned = tuning(frequency, common.gain_hz, significant, by_first)
     for name, why in tuned.reasons.items():
         reasons[name] = np.where((why == "no_response") & twice_only, _TWICE, why)
-    doubled = tuning(frequency, second, twice, by_second)
+    doubled = tuning(frequency, values["f2_hz"], twice, by_second)
     values["preferred_frequency_f2_hz"] = doubled.values["preferred_frequency_hz"]
     reasons["preferred_frequency_f2_hz"] = doubled.reasons["preferred_frequency_hz"]
     whole = whole_trials("freq_step", spikes, trials.start_s[rows], trials.stop_s[rows], params)
@@ -193,17 +199,26 @@ def _from_start(
     return np.array([np.median(one - trials.start_s[rows]) for one in times])
 
 
+_TUNING = (
+    "Frequency of the largest gain_hz, of those with a significant first harmonic",
+    "Frequency below the preferred one at which gain_hz has fallen to 1/sqrt 2",
+    "Frequency above the preferred one at which gain_hz has fallen to 1/sqrt 2",
+    "log2(half_power_high_hz / half_power_low_hz)",
+)
 _OF_SEGMENT = ("unit", "segment")
 _SILENT = ("no_response", _TWICE)
 
 FREQ_STEP = Feature(
     name="freq_step",
-    version=2,
+    version=3,
     params=FreqStepParams,
     needs=frozenset({"spikes", "trials"}),
     stimulus_kind=KIND,
     outputs=(
-        *(replace(one, reasons=(*one.reasons, _TWICE)) for one in TUNING_OUTPUTS),
+        *(
+            replace(one, reasons=(*one.reasons, _TWICE), description=said)
+            for one, said in zip(TUNING_OUTPUTS, _TUNING, strict=True)
+        ),
         Output(
             "preferred_frequency_f2_hz",
             "Hz",
@@ -231,6 +246,17 @@ FREQ_STEP = Feature(
         Output("f0_hz", "Hz", "Mean rate over the cycles that count", _OF_SEGMENT),
         Output("f1_hz", "Hz", "Amplitude of the first harmonic", _OF_SEGMENT),
         Output("f2_hz", "Hz", "Amplitude of the second harmonic", _OF_SEGMENT),
+        Output(
+            "gain_hz",
+            "Hz",
+            "Amplitude of the first harmonic, by one course for all frequencies as far as it fits",
+            _OF_SEGMENT,
+        ),
+        Output(
+            "common_course_weight",
+            "1",
+            "How much of gain_hz is the common course's; 0: gain_hz is f1_hz",
+        ),
         Output("p_f1", "1", "p of the first harmonic, Rayleigh test", _OF_SEGMENT, is_p_value=True),
         Output(
             "p_f2", "1", "p of the second harmonic, Rayleigh test", _OF_SEGMENT, is_p_value=True

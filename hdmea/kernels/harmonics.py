@@ -133,11 +133,11 @@ def cycle_sums(
     )
 
 
-def components(sums: CycleSums, over: int | None = None) -> tuple[Float64, Complex128, Float64]:
-    """Mean rate, first harmonic and size of the second, Hz, of all cycles or of runs of them.
+def components(sums: CycleSums, over: int | None = None) -> tuple[Float64, Complex128, Complex128]:
+    """Mean rate, first and second harmonic, Hz, of all cycles or of runs of them.
 
-    The first harmonic's angle is the response's phase minus the stimulus' (a sine): negative where
-    the response is late.
+    The rate is ``mean + Re(first exp(i y) + second exp(2i y))``, y the phase since the brightest
+    moment of the stimulus (a sine): the first one's angle is negative where the response is late.
 
     Parameters
     ----------
@@ -151,8 +151,8 @@ def components(sums: CycleSums, over: int | None = None) -> tuple[Float64, Compl
         runs(one, over) / (sums.n_trials * (over or one.shape[1]))
         for one in (sums.weight, sums.first, sums.second)
     )
-    # sin(x + phase) against exp(-ix) has the mean exp(i phase) / 2i
-    return mean, np.asarray(2j * first), np.asarray(2 * np.abs(second))
+    # x = y + 90 degrees; sin(x + phase) against exp(-ix) has the mean exp(i phase) / 2i
+    return mean, np.asarray(2j * first), np.asarray(-2 * second)
 
 
 def runs(values: npt.NDArray[Any], over: int | None = None) -> npt.NDArray[Any]:

@@ -23,6 +23,8 @@ SIZE = 0.1
 """Of the weights' size beside their curvature at the first frame, so that all have a penalty."""
 N_FOLDS = 5
 """Parts of the time that are predicted from the others."""
+CUT_WEIGHT, CUT_PART = 0.25, 6
+"""A window cuts a filter with larger weights than this part of the peak in its earliest sixth."""
 _BLOCKS_PER_FOLD = 2
 _BLOCK_BYTES = 1 << 25
 _ROUNDING = 1e-12
@@ -267,3 +269,25 @@ def peaks(weights: npt.NDArray[Any], lags: Int64) -> tuple[Float64, Float64]:
         ratio = np.abs(values.min(axis=1, initial=0.0)) / at
     lag = lags[place] + between
     return np.where(known & inside, lag, np.nan), np.where(known, ratio, np.nan)
+
+
+def cut_by_window(weights: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Filters that have not died away at the earliest lags, so that more may lie before them.
+
+    Parameters
+    ----------
+    weights
+        ``(unit, lag)``, the earliest lag first, 1 at the peak; those that are NaN are not cut.
+
+    Returns
+    -------
+    bool array, shape ``(unit,)``
+        Whether a weight in the earliest sixth of the lags, and at least in two, is beyond 0.25.
+
+    Examples
+    --------
+    >>> cut_by_window(np.array([[0.0, 0.1, -0.4, 1.0], [0.0, -0.4, 1.0, 0.0]]))
+    array([False,  True])
+    """
+    n_earliest = max(2, -(-weights.shape[1] // CUT_PART))
+    return np.asarray((np.abs(weights[:, :n_earliest]) > CUT_WEIGHT).any(axis=1))

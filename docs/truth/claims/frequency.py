@@ -23,12 +23,10 @@ def gain_at_preferred(sample: Sample, of: str, n_trials: int) -> np.ndarray:
     return _part(sample, of, chosen)
 
 
-def gain_told_the_phase(sample: Sample, n_trials: int) -> np.ndarray:
-    """The same, had F1 at the fixed frequencies been estimated by who knows its true phase."""
-    size, phase = (sample.found[f"fixed_{what}_{n_trials}"] for what in ("gain_hz", "phase_deg"))
-    off = np.deg2rad(phase) - np.angle(sample.cells["true_fixed_hz"])
-    told = size * np.cos(np.nan_to_num(off))
-    return _part(sample, "fixed", np.array([FIXED_HZ[row.argmax()] for row in told]))
+def gain_at_largest(sample: Sample, of: str, n_trials: int) -> np.ndarray:
+    """The same at the fixed frequency where this is largest, of cells of any significance."""
+    size = sample.found[f"fixed_{of}_hz_{n_trials}"]
+    return _part(sample, "fixed", FIXED_HZ[size.argmax(axis=1)])
 
 
 def _part(sample: Sample, of: str, chosen_hz: np.ndarray) -> np.ndarray:
@@ -63,11 +61,14 @@ def judge(samples: Samples) -> list[Measure]:
             share(gain_at_preferred(sample, of, n)[cells] >= NEARLY) for of in ("sweep", "fixed")
         ]
         others = sample.found[f"fixed_p_best_{n}"][~cells] < ALPHA
-        told = share(gain_told_the_phase(sample, n)[cells] >= NEARLY)
+        alone, told = (
+            share(gain_at_largest(sample, of, n)[cells] >= NEARLY) for of in ("f1", "told")
+        )
         measures += [
             Measure(f"≥ 95 % of the gain, sweep, {n} trials", right[0], n_cells, least=LEAST_SHARE),
             Measure(f"≥ 95 % of the gain, fixed, {n} trials", right[1], n_cells, least=LEAST_SHARE),
-            Measure(f"the same, told the true phase, {n} trials", told, n_cells),
+            Measure(f"the same, of F1 of each frequency alone, {n} trials", alone, n_cells),
+            Measure(f"the same, had the courses of the rate been known, {n} trials", told, n_cells),
             Measure(f"median r over the sweep, {n} trials", median(r), n_cells, least=LEAST_R),
             Measure(f"r ≥ 0.95, {n} trials", share(r >= LEAST_R), n_cells),
             Measure(f"others that respond, fixed, {n} trials", share(others), others.size),
@@ -145,13 +146,18 @@ CLAIM = Claim(
         "and assign a late response to the frequency that the sweep has reached by then. Of the "
         "curve that is fitted now, the frequency where it is largest was right for 0.930 and "
         "0.981 of these cells with 3 and 5 trials; the middle of its top was chosen instead by "
-        "how three other seeds do. At the fixed frequencies F1 is not biased: of the rate without "
-        "noise the choice is right for all cells. But the runner-up has 92 % of the largest gain "
-        "in the median, and 10 s of spikes at a frequency leave an error of about 5 %, so that "
-        "more trials are needed. It does not help to be told the true phase (the row below), nor "
-        "does maximum likelihood: of a Poisson rate that is the exponential of these harmonics it "
-        "has the same F1. A fit that is told the whole course of the rate at each frequency, and "
-        "only scales it, was right for 0.97 of the cells with 3 trials (three other seeds); no "
-        "program can know that."
+        "how three other seeds do.At the fixed frequencies it was that of the largest F1 before "
+        "(the row of F1 alone). F1 is not biased: of the rate without noise the choice is right "
+        "for all cells. But that of cells which answer to both halves of a cycle is the "
+        "difference of two large responses, and noisy: it was right for 0.83 of ON-OFF cells, "
+        "and for 0.96 of ON and OFF ones (3 trials, eight other seeds). `gain_hz` is told by "
+        "all spikes through one course of the rate that is common to all frequencies, as far as "
+        "they agree with one: of those seeds it is right for 0.967 and 0.976 of the cells with "
+        "3 and 5 trials, F1 for 0.944 and 0.940. (With equal weights for mean and harmonics in "
+        "place of generalized least squares it was right for 0.966 and 0.972 of those, and here "
+        "for 0.949 and 0.967.) The row of known courses is of a fit that is told the whole "
+        "course of the rate at each frequency, and only scales it, which no program can know. "
+        "It misses some, too: the excitability drifts between the segments, and of the cells "
+        "that are missed the second largest gain is 92 % of the largest in the median."
     ),
 )
