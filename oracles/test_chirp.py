@@ -272,6 +272,7 @@ def test_the_gain_is_the_posterior_of_a_gaussian_process_over_all_bins(
     first = alike(np.log2(hz_at), octave) * np.exp(1j * (np.pi / 2 - x))  # sin x + i cos x
     responding = np.flatnonzero(np.isfinite(values["sweep_delay_ms"]))
     assert responding.size >= 2
+    n_edges = 0
     for unit in responding[:3]:
         late = 1e-3 * values["sweep_delay_ms"][unit]
         times = np.concatenate(since(following, unit, SWEEP_AT, SWEEP_S + 0.4))
@@ -292,13 +293,43 @@ def test_the_gain_is_the_posterior_of_a_gaussian_process_over_all_bins(
         posterior = scale * expected * first @ solved
         gain = values["sweep_gain_hz"][unit]
         assert gain == pytest.approx(np.abs(posterior), abs=0.03 * gain.max())
+        # A Gaussian as wide as the unit is said to be looks as wide as its gain does.
+        octaves = np.log2(hz_at)
+        for name, side in (("half_power_low_hz", -1), ("half_power_high_hz", 1)):
+            width = side * (np.log2(values[name][unit]) - _vertex(octaves, gain))
+            if np.isnan(width):
+                continue
+            shape = 2 ** (-0.5 * ((octave - octaves[gain.argmax()]) / width) ** 2) * np.sin(x)
+            solved = np.linalg.solve(expected * rates + noise * np.eye(n_bins), shape)
+            seen = [_half_width(octaves, one, side) for one in
+                    (np.abs(expected * first @ solved), gain)]  # fmt: skip
+            assert seen[0] == pytest.approx(seen[1], abs=0.04)
+            assert width < seen[1]
+            n_edges += 1
+    assert n_edges >= 1
 
 
-def test_half_power_and_half_contrast_are_where_numpys_interpolation_says(
+def _vertex(octaves: np.ndarray, gain: np.ndarray) -> float:
+    """Where the parabola through the largest gain and its neighbours is largest."""
+    three = slice(max(gain.argmax() - 1, 0), gain.argmax() + 2)
+    if octaves[three].size < 3:
+        return float(octaves[gain.argmax()])
+    second, first, _ = np.polyfit(octaves[three], gain[three], 2)
+    return float(-first / (2 * second))
+
+
+def _half_width(octaves: np.ndarray, gain: np.ndarray, side: int) -> float:
+    """Octaves from the largest gain to half power, by straight lines on a fine grid."""
+    fine = np.linspace(octaves[0], octaves[-1], 200_001)
+    curve = np.interp(fine, octaves, gain)
+    away = side * (fine - _vertex(octaves, gain))
+    return float(away[(away > 0) & (curve <= gain.max() / np.sqrt(2))].min())
+
+
+def test_preferred_frequency_and_half_contrast_are_where_numpys_interpolation_says(
     values: dict[str, np.ndarray], following: Cells
 ) -> None:
     octaves = np.log2(values["sweep_frequency_hz"])
-    n_edges = 0
     for unit in np.flatnonzero(~np.isnan(values["preferred_frequency_hz"])):
         gain = values["sweep_gain_hz"][unit]
         largest = gain.max()
@@ -310,13 +341,6 @@ def test_half_power_and_half_contrast_are_where_numpys_interpolation_says(
             assert np.log2(values["preferred_frequency_hz"][unit]) == pytest.approx(
                 middle, abs=1e-4
             )
-        for name in ("half_power_low_hz", "half_power_high_hz"):
-            edge = values[name][unit]
-            if not np.isnan(edge):
-                n_edges += 1
-                there = np.interp(np.log2(edge), octaves, gain)
-                assert there == pytest.approx(largest / np.sqrt(2), rel=1e-9)
-    assert n_edges >= 1
     assert values["preferred_frequency_hz"][1] < 2
     # The drive is contrast x sine: half of the response at half of that to the highest quarter.
     assert values["half_contrast"][0] == pytest.approx(0.875 / 2, abs=0.12)

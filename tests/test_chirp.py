@@ -15,10 +15,11 @@ from scipy.stats import binom
 from temporal_trials import regular, trains, trials_with
 
 from hdmea.errors import MissingDataError, ParameterError, StimulusError, UnknownNameError
-from hdmea.features.chirp import CHIRP, ChirpParams, chirp, middle_of_top
+from hdmea.features.chirp import CHIRP, ChirpParams, chirp
 from hdmea.features.declaration import FeatureResult, check
 from hdmea.features.freq_step import FreqStepParams, freq_step
 from hdmea.features.inputs import FeatureInputs, Trials
+from hdmea.kernels.half_power import Peak, before_smoothing, middle_of_top
 from hdmea.kernels.spikes import SpikeTrains
 from hdmea.simulate import movies
 from hdmea.simulate.retina import FILTER_FRAMES, ModelCell, firing_rates
@@ -283,9 +284,12 @@ def test_tuning_of_poisson_cells_is_found_in_noise() -> None:
     values = result.values
     assert np.isfinite(values["preferred_frequency_hz"]).mean() > 0.9
     assert np.nanmedian(values["preferred_frequency_hz"]) == pytest.approx(3, abs=0.4)
-    # A Gaussian falls to 1 / sqrt 2 at 0.83 SD to both sides.
+    # A Gaussian falls to 1 / sqrt 2 at 0.83 SD to both sides. The curve is wider.
     width = 2 * 0.7 * np.sqrt(np.log(2))
-    assert np.nanmedian(values["bandwidth_octaves"]) == pytest.approx(width, abs=0.4)
+    assert np.nanmedian(values["bandwidth_octaves"]) == pytest.approx(width, abs=0.1)
+    assert np.isfinite(values["bandwidth_octaves"]).mean() > 0.7
+    curve = values["sweep_gain_hz"].mean(axis=0)
+    assert Peak.of(np.log2(values["sweep_frequency_hz"]), curve).above > 1.05 * width / 2
     # Curves that are hardly smooth have narrow peaks of noise anywhere.
     rough = run(
         trains(*[poisson(rate, 40, rng) for _ in range(80)]),
@@ -298,6 +302,29 @@ def test_tuning_of_poisson_cells_is_found_in_noise() -> None:
                  psth_bin_s=1.0)  # fmt: skip
     assert np.median(chance.values["sweep_gain_hz"]) < 0.5 * np.median(chance.values["sweep_f1_hz"])
     assert (chance.reasons["sweep_delay_ms"] == "no_response").mean() > 0.95
+
+
+@pytest.mark.parametrize("hz", [2.5, 3.0, 4.0, 5.0])
+def test_a_response_at_one_frequency_is_narrower_than_can_be_told(hz: float) -> None:
+    unit = swept(lambda x, f: 2000 + 2000 * np.sin(x) * (np.abs(np.log2(f / hz)) < 0.1), 0.0)
+    result = run(unit, chirps(STARTS[:1]), psth_bin_s=0.1)
+    assert result.values["preferred_frequency_hz"][0] == pytest.approx(hz, rel=0.1)
+    assert result.reasons["bandwidth_octaves"].tolist() == ["below_resolution"]
+
+
+def test_the_width_of_a_smooth_curve_is_that_of_the_response_by_hand() -> None:
+    true = np.array([0.1, 0.2, 0.4, 0.8])
+    seen = np.array([0.4, 0.42, 0.5, np.nan])
+    assert np.isnan(before_smoothing(0.39, true, seen))
+    assert before_smoothing(0.4, true, seen) == 0.1
+    assert before_smoothing(0.46, true, seen) == pytest.approx(0.3)
+    # beyond the widest that is seen: 0.1 less, as that
+    assert before_smoothing(1.0, true, seen) == pytest.approx(0.9)
+    for nothing in (
+        before_smoothing(1.0, true, true * np.nan),
+        before_smoothing(np.nan, true, seen),
+    ):
+        assert np.isnan(nothing)
 
 
 def swept(rate: Callable[[Float64, Float64], Float64], late_s: float) -> SpikeTrains:
@@ -326,13 +353,11 @@ def test_late_responses_belong_to_the_light_that_they_answer(late_s: float) -> N
 
 def test_the_preferred_frequency_is_the_middle_of_the_top_by_hand() -> None:
     # Falls to 0.95 half an octave below the peak at 2 Hz and 1 octave above it; at the border of
-    # the sweep; one window only; and a unit that does not respond.
-    hz = np.array([1.0, 2.0, 4.0, 8.0])[::-1]
-    gain = np.array([[9.0, 10.0, 9.5, 1.0], [1, 9, 9.2, 10], [0, 1, 10, 1], [1, 1, 1, 1]])
-    found = middle_of_top(np.array([2.0, 8.0, 4.0, np.nan]), hz, gain[:, ::-1])
-    # 9.5 is 5/8 of the way from 9.2 to 10, and 1/18 of the way from 10 to 1.
-    expected = [2**1.25, 2 ** ((3 + 2.375) / 2), 4.0, np.nan]
-    np.testing.assert_allclose(found, expected, rtol=1e-12)
+    # the sweep; and one point only.
+    gain = np.array([[9.0, 10.0, 9.5, 1.0], [1, 9, 9.2, 10], [0, 1, 10, 1]])
+    found = [middle_of_top(np.arange(4.0), one) for one in gain]
+    # 9.5 is 5/8 of the way from 9.2 to 10.
+    np.testing.assert_allclose(found, [1.25, (3 + 2.375) / 2, 2], rtol=1e-12)
 
 
 def test_what_follows_both_halves_of_a_cycle_does_not_count_as_a_first_harmonic() -> None:

@@ -72,6 +72,7 @@ def _features(inputs: FeatureInputs) -> dict[str, np.ndarray]:
         "sweep_hz": np.tile(sweep["sweep_frequency_hz"], (n, 1)),
         "sweep_gain_hz": sweep["sweep_gain_hz"],
         "sweep_f1_hz": sweep["sweep_f1_hz"],
+        "sweep_high_hz": sweep["half_power_high_hz"],
         "fixed_p_best": fixed["p_best"],
         "fixed_preferred_hz": fixed["preferred_frequency_hz"],
         "fixed_f1_hz": fixed["f1_hz"],

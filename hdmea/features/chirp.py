@@ -14,8 +14,9 @@ from hdmea.features.chirp_outputs import RAMP_OUTPUTS, SWEEP_OUTPUTS
 from hdmea.features.declaration import Feature, FeatureResult, Output, not_applicable, reasons_where
 from hdmea.features.inputs import FeatureInputs, Trials
 from hdmea.features.played import trials_of
-from hdmea.features.temporal import TemporalParams, segments_of, tuning
+from hdmea.features.temporal import TUNING_OUTPUTS, TemporalParams, segments_of
 from hdmea.features.whole_trials import TRIAL_OUTPUTS, whole_trials
+from hdmea.kernels.half_power import Peak, before_smoothing, middle_of_top
 from hdmea.kernels.harmonics import (
     CycleSums,
     combined_p,
@@ -27,7 +28,7 @@ from hdmea.kernels.harmonics import (
     runs,
 )
 from hdmea.kernels.spikes import SpikeTrains
-from hdmea.kernels.sweep_gain import SweepLight, sweep_gain
+from hdmea.kernels.sweep_gain import SPREAD_OCTAVES, SweepLight, sweep_gain
 from hdmea.stimulus.segments import START_EVENTS, ShownSegment
 
 Float64 = npt.NDArray[np.float64]
@@ -35,8 +36,6 @@ Flags = npt.NDArray[np.bool_]
 Int64 = npt.NDArray[np.int64]
 
 KIND = "chirp"
-_NEARLY = 0.95
-"""Part of the largest gain that counts as the top of the curve."""
 _HIGHEST = 4
 """One in so many cycles of the ramp, those of the highest contrast, tell the response to it."""
 
@@ -210,10 +209,7 @@ def _gain(
         longest_delay_s=params.sweep_longest_delay_s,
     )
     gain, responds = np.abs(curve.first), p_sweep < params.alpha
-    tuned = tuning(frequency, gain, np.ones(gain.shape, dtype=bool), responds)
-    tuned.values["preferred_frequency_hz"] = middle_of_top(
-        tuned.values["preferred_frequency_hz"], frequency, gain
-    )
+    tuned = _tuning(frequency, gain, curve.spread, responds)
     values = {
         "p_sweep": p_sweep,
         "n_spikes_sweep": runs(sums.n_spikes),
@@ -233,37 +229,46 @@ def _gain(
     return FeatureResult(values | tuned.values, reasons | tuned.reasons)
 
 
-def middle_of_top(largest_at_hz: Float64, frequency_hz: Float64, gain_hz: Float64) -> Float64:
-    """Middle, in octaves, of where the gain is nearly the largest, around where it is.
+def _tuning(
+    frequency_hz: Float64, gain_hz: Float64, spread: Float64, responds: Flags
+) -> FeatureResult:
+    """What `TUNING_OUTPUTS` declares, of smooth curves.
 
-    Parameters
-    ----------
-    largest_at_hz
-        Frequency of the largest gain, ``(unit,)``; NaN stays NaN.
-    frequency_hz, gain_hz
-        Frequencies in any order, and the curves, ``(unit, frequency)``.
-
-    Examples
-    --------
-    >>> middle_of_top(np.array([4.0]), np.array([2.0, 4.0, 8.0]), np.array([[9.0, 10.0, 9.0]]))
-    array([4.])
+    The edges are where those of the response are, not where a smooth curve has them.
     """
     order = np.argsort(frequency_hz)
-    octave = np.log2(frequency_hz[order])
-    found = np.full(largest_at_hz.size, np.nan)
-    for unit in np.flatnonzero(np.isfinite(largest_at_hz)):
+    octave, few = np.log2(frequency_hz[order]), frequency_hz.size < 2
+    tuned = responds & (not few)
+    found = np.full((3, responds.size), np.nan)
+    unresolved = np.zeros((2, responds.size), dtype=bool)
+    for unit in np.flatnonzero(tuned):
         gain = gain_hz[unit, order]
-        peak = int(gain.argmax())
-        sides = (
-            falls_to(_NEARLY * gain[peak], octave, gain, peak, upwards=upwards)
-            for upwards in (False, True)
+        peak = Peak.of(octave, gain)
+        known = [Peak.of(octave, one[order]) for one in spread[unit]]
+        below, above = (
+            before_smoothing(width, SPREAD_OCTAVES, np.array(seen))
+            for width, seen in (
+                (peak.below, [one.below for one in known]),
+                (peak.above, [one.above for one in known]),
+            )
         )
-        ends = [
-            end if np.isnan(side) else side
-            for side, end in zip(sides, (octave[0], octave[-1]), strict=True)
-        ]
-        found[unit] = 2 ** np.mean(ends)
-    return found
+        found[:, unit] = middle_of_top(octave, gain), peak.largest - below, peak.largest + above
+        unresolved[:, unit] = np.isnan([below, above]) & np.isfinite([peak.below, peak.above])
+    values = dict(
+        zip((one.name for one in TUNING_OUTPUTS), (*2.0**found, found[2] - found[1]), strict=True)
+    )
+    not_reached = np.isnan(found[1:]) & ~unresolved
+    conditions = {"too_few_frequencies": np.full(responds.size, few), "no_response": ~tuned}
+    whys = np.zeros_like(unresolved[0]), not_reached[0], not_reached[1], not_reached.any(axis=0)
+    return FeatureResult(
+        values,
+        {
+            name: reasons_where(
+                {**conditions, "not_reached": far, "below_resolution": np.isnan(value)}
+            )
+            for (name, value), far in zip(values.items(), whys, strict=True)
+        },
+    )
 
 
 def _contrast(
@@ -325,7 +330,7 @@ def _without(outputs: tuple[Output, ...], reason: str, n_units: int) -> FeatureR
 
 CHIRP = Feature(
     name="chirp",
-    version=2,
+    version=3,
     params=ChirpParams,
     needs=frozenset({"spikes", "trials"}),
     stimulus_kind=KIND,

@@ -15,14 +15,15 @@ _NO_SWEEP, _NO_RAMP = ("no_sweep",), ("no_ramp",)
 
 _TUNING = (
     "Middle, in octaves, of where sweep_gain_hz has at least 95 % of its largest value",
-    "Frequency below that of the largest gain at which it has fallen to 1/sqrt 2",
-    "Frequency above that of the largest gain at which it has fallen to 1/sqrt 2",
+    "Frequency below that of the largest gain at which it has fallen to 1/sqrt 2, smoothing undone",
+    "Frequency above that of the largest gain at which it has fallen to 1/sqrt 2, smoothing undone",
     "log2(half_power_high_hz / half_power_low_hz)",
 )
+_UNRESOLVED: tuple[tuple[str, ...], ...] = ((), *3 * (("below_resolution",),))
 SWEEP_OUTPUTS = (
     *(
-        replace(one, reasons=_NO_SWEEP + one.reasons, description=said)
-        for one, said in zip(TUNING_OUTPUTS, _TUNING, strict=True)
+        replace(one, reasons=(*_NO_SWEEP, *one.reasons, *unresolved), description=said)
+        for one, said, unresolved in zip(TUNING_OUTPUTS, _TUNING, _UNRESOLVED, strict=True)
     ),
     Output(
         "p_sweep",

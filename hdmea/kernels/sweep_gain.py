@@ -22,6 +22,8 @@ Int64 = npt.NDArray[np.int64]
 _BINS_PER_CYCLE = 32
 """Of the highest frequency: its amplitude loses 0.2 % in them."""
 _KNOTS_PER_WIDTH = 2
+SPREAD_OCTAVES = np.array([0.05, 0.15, 0.3, 0.45, 0.6, 0.8, 1.0, 1.3, 1.7])
+"""Responses to tell the fit's own width by: octaves from their largest to half power."""
 _EXPECTED = 0.5 / np.sqrt(2)
 """Size of a harmonic's sine or cosine, relative to the mean rate: a half for both together."""
 
@@ -73,10 +75,15 @@ class SweepGain:
         is the response's phase minus that of the light of `delay_s` ago.
     delay_s
         How late the response follows the sweep, ``(unit,)``; NaN without spikes.
+    spread
+        What the same fit makes of responses whose amplitudes are Gaussians over the octaves, of the
+        widths `SPREAD_OCTAVES`, around the frequency of the largest first harmonic: amplitudes,
+        any unit, ``(unit, width, frequency)``. They come out wider.
     """
 
     first: Complex128
     delay_s: Float64
+    spread: Float64
 
 
 def sweep_gain(
@@ -119,7 +126,8 @@ def sweep_gain(
     between curves and rate plus lambda times their own squares: the most likely curves if each
     harmonic is expected to be half as large as the mean rate (Gaussian process regression,
     Rasmussen and Williams 2006), with lambda the noise of the rate over the square of that. They
-    are too small then, and scaled together to fit best.
+    are too small then, and scaled together to fit best. They are too wide, too: how wide is told by
+    the same fit to responses whose width is known, `spread` (`hdmea.kernels.half_power`).
 
     Examples
     --------
@@ -138,6 +146,7 @@ def sweep_gain(
     curves = _Curves.over(light.frequency_hz, octaves)
     design = curves.design(light)
     size, directions = np.linalg.eigh(light.bin_s * design.T @ design)
+    size = np.maximum(size, 0.0)
     level = light.bin_s * design.sum(axis=0)
     # Sums over bins of counts[late + bin] * wave[bin], for every late: by Fourier transforms.
     wave = np.exp(-2j * np.pi * light.cycles)
@@ -145,9 +154,15 @@ def sweep_gain(
     against = np.fft.fft(np.roll(np.r_[wave[::-1], np.zeros(n_late)], 1 - n_bins))
     read = curves.at(at_hz)
     noise = np.fmax(dispersion, 1.0)
+    gaussians = [_gaussians(light, hz) @ design @ directions for hz in at_hz]
+
+    def harmonic(weights: Float64) -> Complex128:
+        _, sine, cosine, *_ = np.split(directions @ weights, 5)
+        return np.asarray((sine + 1j * cosine).T @ read.T)
 
     first = np.zeros((spikes.n_units, at_hz.size), dtype=np.complex128)
     delay = np.full(spikes.n_units, np.nan)
+    spread = np.zeros((spikes.n_units, SPREAD_OCTAVES.size, at_hz.size))
     for unit, counts in enumerate(_after(spikes, start_s, stop_s, n_bins, n_late)):
         if not counts.any():
             continue
@@ -157,13 +172,21 @@ def sweep_gain(
         mean = mine.sum() / (n_trials * n_bins * light.bin_s)
         penalty = noise[unit] / (n_trials * mean * _EXPECTED**2)
         towards = directions.T @ (design.T @ (mine / n_trials) - mean * level)
-        kept = towards / (np.maximum(size, 0.0) + penalty)
+        kept = towards / (size + penalty)
         # What is penalized is too small; as a whole it is made to fit the rate best.
         explained = kept @ (size * kept)
-        weights = directions @ kept * ((towards @ kept) / explained if explained > 0 else 1.0)
-        _, sine, cosine, *_ = np.split(weights, 5)
-        first[unit] = read @ (sine + 1j * cosine)
-    return SweepGain(first, delay)
+        first[unit] = harmonic(kept) * ((towards @ kept) / explained if explained > 0 else 1.0)
+        wide = gaussians[np.abs(first[unit]).argmax()].T / (size + penalty)[:, None]
+        spread[unit] = np.abs(harmonic(wide))
+    return SweepGain(first, delay, spread)
+
+
+def _gaussians(light: SweepLight, hz: float) -> Float64:
+    """Rates of responses around a frequency, ``(width, bin)``."""
+    away = np.log2(light.frequency_hz) - np.log2(hz)
+    # exp(-1/2 (away / width)^2 log 2) is 1 / sqrt 2 where it is as far away as the width.
+    size = 2.0 ** (-0.5 * (away / SPREAD_OCTAVES[:, None]) ** 2)
+    return np.asarray(size * np.sin(2 * np.pi * light.cycles))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
