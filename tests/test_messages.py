@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -256,5 +257,9 @@ def test_examples_are_what_their_places_say() -> None:
     assert [
         one.said for site, shown in met.items() for one in shown if not fits(site, one.said)
     ] == []
+    # What only a programmer reads.
+    inner = re.compile(r"\bnp\.\w+\(|Path\(|\barray\(|<class|<object")
+    said = [one.said for shown in met.values() for one in shown]
+    assert list(filter(inner.search, said)) == []
     page = PAGE.read_text(encoding="utf-8")
     assert [word for word in ("/tmp/", "/root/", "/home/", str(ROOT)) if word in page] == []

@@ -37,7 +37,7 @@ _REMEDY = re.compile(
 )
 _BEGINS = re.compile(
     r"(?:(?<=[;:.] )|(?<=[;:.]\n))"
-    rf"(?:The file is damaged|(?:If [^,.;]*, |Else )?(?:{_ACTS})\b(?!:))",
+    rf"(?:The file is damaged|(?:If [^,.;]*, |Else )?(?:{_ACTS})\b(?!:)|Set: )",
     re.IGNORECASE,
 )
 """Where a message goes on to what to do."""

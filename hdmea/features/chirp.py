@@ -163,7 +163,7 @@ def _sweep_and_ramp(
     if not found and not wrong:
         wrong = f"no trial has an event {START_EVENTS['sweep']} or {START_EVENTS['ramp']}"
     if wrong:
-        movie = trials.movie[rows[0]]
+        movie = str(trials.movie[rows[0]])
         raise StimulusError(
             f"movie {movie!r}: {wrong}. Correct the events of its trials (frames from the trial's "
             f"start) in {movie}.yaml of the stimulus library."

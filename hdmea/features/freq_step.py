@@ -152,7 +152,7 @@ def freq_step(inputs: FeatureInputs, params: FreqStepParams) -> FeatureResult:
 def _sines(trials: Trials, rows: Int64) -> list[ShownSegment]:
     segments = [one for one in segments_of(trials, rows) if one.segment.kind == "sine"]
     if not segments:
-        movie = trials.movie[rows[0]]
+        movie = str(trials.movie[rows[0]])
         raise StimulusError(
             f"movie {movie!r}: no trial has an event {START_EVENTS['sine']}. Give the events of "
             f"its trials (frames from the trial's start) in {movie}.yaml of the stimulus library."
@@ -164,7 +164,7 @@ def _whole_cycles(one: ShownSegment, skip: int, trials: Trials, rows: Int64) -> 
     """First of the cycles that count, and how many they are."""
     whole = one.whole_cycles
     if whole == 0:
-        movie = trials.movie[rows[0]]
+        movie = str(trials.movie[rows[0]])
         raise StimulusError(
             f"movie {movie!r}: a segment of {one.segment.first_hz:g} Hz lasts "
             f"{float(np.median(one.stop_s - one.start_s)):.3f} s, less than a cycle; correct its "

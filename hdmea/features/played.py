@@ -84,7 +84,7 @@ def event_times(trials: Trials, rows: Int64, name: str) -> Float64:
     mine = (trials.event_name == name) & np.isin(trials.event_trial, rows)
     order = np.argsort(trials.event_trial[mine], kind="stable")
     if not np.array_equal(trials.event_trial[mine][order], rows):
-        movie = trials.movie[rows[0]]
+        movie = str(trials.movie[rows[0]])
         raise StimulusError(
             f"movie {movie!r}: every trial needs one event {name!r}. Give its events (frames from "
             f"the trial's start) in {movie}.yaml of the stimulus library"

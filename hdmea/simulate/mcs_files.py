@@ -138,6 +138,7 @@ def write_cmcr(
     tick = _tick_us(sampling_rate_hz)
     lengths = [stream.n_samples for stream in (analog, sensor) if stream is not None]
     if not lengths:
+        # Cause: neither was given.
         raise ParameterError(f"{path.name}: a recording needs an analog or a sensor stream")
     duration_us = max(lengths) * tick
     with _new_file(path, "CMOS-MEA-Control", "2.0.0.0", duration_us, started_at) as root:
@@ -283,7 +284,7 @@ def _fill(
     for start in range(0, n_samples, step):
         stop = min(start + step, n_samples)
         data = block(start, stop)
-        shape = tuple(np.where(np.arange(dataset.ndim) == axis, stop - start, dataset.shape))
+        shape = (*dataset.shape[:axis], stop - start, *dataset.shape[axis + 1 :])
         if data.shape != shape or data.dtype != dataset.dtype:
             # Cause: the function that makes the values makes others than it announced.
             raise ParameterError(

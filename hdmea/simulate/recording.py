@@ -281,6 +281,7 @@ def wrap_recording(
     if places is None:
         places = _places_in_rows(list(spike_trains))
     if missing := sorted(set(spike_trains) - set(places)):
+        # Cause: the units' places were given for fewer units than have spikes.
         raise ParameterError(
             f"{name}: units {missing} have spikes but no place on the chip; give each one."
         )

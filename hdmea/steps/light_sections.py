@@ -37,7 +37,7 @@ def onset_sections(session: PipelineSession, onsets: LightOnsets) -> Variables:
         raise StimulusError(
             f"{session.dataset_id}: no onset of the light has a whole trial in the recording "
             f"({len(left_out)} onsets found); the rise is at least light_onsets.threshold "
-            f"({onsets.threshold:g}) of the photodiode's range. With half of it: "
+            f"({onsets.threshold:g}) of the photodiode's range. Lower it, such as to half of it: "
             f"{setting('add_section_time', lower, given)}"
         )
     if left_out:

@@ -64,12 +64,15 @@ def given_clock(times_s: npt.ArrayLike, display_delay_s: float = 0.0) -> FrameCl
     """
     times = np.asarray(times_s, dtype=np.float64)
     if times.ndim != 1 or times.size < 2:
+        # Cause: one number, or a table, was given in place of a list.
         raise StimulusError(
             f"frame times of shape {times.shape} are given; a list of at least two is needed"
         )
     for row in np.flatnonzero(~np.isfinite(times))[:1]:
+        # Cause: a time is missing in the list.
         raise StimulusError(f"frame time {row + 1} is {times[row]}; every one must be a number")
     for row in np.flatnonzero(np.diff(times) <= 0)[:1] + 1:
+        # Cause: times of several recordings are in one list, or it is not sorted.
         raise StimulusError(
             f"frame time {row + 1} is {times[row]} s, not after the one before it, "
             f"{times[row - 1]} s; frame times must ascend"
@@ -122,12 +125,14 @@ def frame_clock(
     pulses = np.asarray(pulses_s, dtype=np.float64)
     times = pulses[params.drop_first :] + params.display_delay_s
     if times.size < 2:
+        # Cause: another row or event was taken for the frame clock, or the recording ended at once.
         raise StimulusError(
             f"The frame clock ({params.where}) has {pulses.size} pulses, and the first "
             f"{params.drop_first} are dropped: at least two frames are needed."
             f" {remedies()}".rstrip()
         )
     for i in np.flatnonzero(np.diff(times) <= 0)[:1]:
+        # Cause: pulses are given by hand, or by events, and two have the same time.
         raise StimulusError(
             f"The frame clock ({params.where}) has a pulse at {times[i]:.6f} s and the next one "
             f"at {times[i + 1]:.6f} s: frames must follow each other."
