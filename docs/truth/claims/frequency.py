@@ -27,7 +27,7 @@ def gain_at_preferred(sample: Sample, of: str, n_trials: int) -> np.ndarray:
 def gain_at_largest(sample: Sample, of: str, n_trials: int) -> np.ndarray:
     """The same at the fixed frequency where this is largest, of cells of any significance."""
     size = sample.found[f"fixed_{of}_hz_{n_trials}"]
-    return _part(sample, "fixed", FIXED_HZ[size.argmax(axis=1)])
+    return _part(sample, "fixed", np.array([FIXED_HZ[row.argmax()] for row in size]))
 
 
 def _part(sample: Sample, of: str, chosen_hz: np.ndarray) -> np.ndarray:
