@@ -143,6 +143,9 @@ def test_trials_that_leave_the_section_are_an_error(folder):
     )
     with pytest.raises(StimulusError, match="end at frame 141"):
         StimulusLibrary(folder).movie("a")
+    write_json(folder, "a", start_frame=0, trial_length_frame=5, repeat=10**9)
+    with pytest.raises(StimulusError, match=r"has 1000000000 trials, more .*; look at repeat"):
+        StimulusLibrary(folder).movie("a")
 
 
 def test_the_labs_bar_movie_whose_last_trial_ends_in_the_grey_is_accepted(tmp_path):

@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 
 from hdmea.arrays import Variable
+from hdmea.batch import read_config
 from hdmea.contribution import Contribution, Recipe
 from hdmea.errors import (
     FileMissingError,
     HdmeaError,
     MissingDataError,
     ParameterError,
+    RecordingFileError,
     SessionFileError,
     StimulusError,
     UnknownNameError,
@@ -26,6 +28,7 @@ from hdmea.features.inputs import FeatureInputs
 from hdmea.features.on_off import OnOffParams, on_off
 from hdmea.kernels.circular_shifts import autocorrelation
 from hdmea.kernels.spikes import SpikeTrains
+from hdmea.mcs.tree import require_own
 from hdmea.pipeline import (
     PipelineSession,
     create_session,
@@ -157,6 +160,32 @@ def test_a_session_file_that_may_not_be_read_is_named(
     monkeypatch.setattr("hdmea.store.reader.opened", denied)
     with pytest.raises(SessionFileError, match=r"rec\.h5 may not be read: Permission denied\. Ask"):
         SessionFile(path)
+
+
+def test_what_leads_out_of_a_file_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layout = h5py.VirtualLayout((3,), float)
+    layout[:] = h5py.VirtualSource("b.h5", "x", (3,))
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["in/side"] = h5py.ExternalLink("b.h5", "/x")
+        with pytest.raises(RecordingFileError, match=r"a\.h5: /in/side is a link to another file"):
+            require_own(file)
+        require_own(file, but_for=["/in/side"])
+        file.create_virtual_dataset("in/elsewhere", layout)
+        with pytest.raises(RecordingFileError, match="/in/elsewhere keeps its data in other files"):
+            require_own(file, but_for=["/in/side"])
+        del file["in/elsewhere"]
+        monkeypatch.setattr("hdmea.mcs.tree.MAX_DEPTH", 0)
+        with pytest.raises(RecordingFileError, match="/in is too deep, or one group too many"):
+            require_own(file)
+
+
+def test_settings_that_stand_for_each_other_without_end_are_refused() -> None:
+    endless: dict[str, Any] = {}
+    endless["steps"] = endless
+    with pytest.raises(ParameterError, match="configuration cannot be used: "):
+        read_config(endless)
 
 
 def test_a_library_that_the_system_refuses_is_named(tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ def plan(options: argparse.Namespace) -> int:
     config = config_of_file(options.config)
     recordings = read_recordings(config)
     if unknown := [name for name in options.recordings if name not in recordings]:
+        # Cause: the name is mistyped, or the recording is in another table.
         raise ParameterError(
             f"{config.recordings} has no recording {', '.join(unknown)}; it has: "
             f"{', '.join(recordings)}"
