@@ -6,8 +6,10 @@ from hdmea.batch import read_config
 from hdmea.pipeline import assemble
 
 with job() as snakemake:
+    config = read_config(snakemake.config)
     assemble(
         snakemake.input.parts,
         snakemake.output.session,
-        work_dir=read_config(snakemake.config).work_folder(snakemake.wildcards.recording),
+        work_dir=config.work_folder(snakemake.wildcards.recording),
+        tag=config.tag or "",
     )

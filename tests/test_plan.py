@@ -18,6 +18,7 @@ from hdmea.cli import main
 from hdmea.session import PipelineSession
 from hdmea.steps.registry import STEPS
 from hdmea.steps.running import run_part
+from hdmea.store.verify import verify
 
 NOISE = "perfect_dense_noise_15x15_15hz_r42_24s"
 STEPS_OF_CONFIG: dict[str, dict[str, Any]] = {
@@ -203,6 +204,22 @@ def test_parts_of_the_other_mode_count(batch: Batch) -> None:
     found = batch.forecast()
     assert found.kept == ("load_recording",)
     assert batch.run() == ALL[1:]
+
+
+def test_a_variant_lies_beside_the_others_and_takes_what_matches(batch: Batch) -> None:
+    first = batch.run()
+    before = Path("results/one.h5").read_bytes()
+    batch.configure({"compute_sta": {"cover_range": [-3, 0]}}, tag="short_window")
+    assert [one.name for one in batch.forecast().redone] == [f"sta.{NOISE}"]
+    assert batch.run() == [f"sta.{NOISE}"]
+    assert Path("results/one.h5").read_bytes() == before
+    assert verify("results/short_window/one.h5").is_good
+    kept = sorted(path.name for path in Path("work/one").iterdir())
+    assert kept == ["last.h5", "last.short_window.h5"]
+    batch.configure()
+    assert batch.forecast().redone == ()
+    assert batch.run() == []
+    assert set(first) == set(ALL)
 
 
 def test_a_file_that_cannot_be_used_is_said(batch: Batch) -> None:

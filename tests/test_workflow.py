@@ -255,3 +255,24 @@ def test_what_cannot_be_run_is_refused_in_a_few_lines(
     assert len(output.splitlines()) < 20
     assert not (project.folder / "hacked").exists()
     assert not (project.folder / "results").exists()
+
+
+def test_a_variant_in_the_other_mode_takes_over_what_matches(project: Project) -> None:
+    del project.files[TWO]
+    project.steps = {name: STEPS[name] for name in ("load_recording", "add_section_time")}
+    project.steps |= {"section_spike_times": None, "compute_sta": {"cover_range": [-12, 0]}}
+    project.configure(mode="deferred")
+    project.run(f"results/{ONE}.h5")
+    first = project.digest(f"results/{ONE}.h5")
+    project.steps |= {"compute_sta": {"cover_range": [-13, 0]}}
+    project.configure(mode="immediate", tag="longer")
+    project.run(f"results/longer/{ONE}.h5")
+    assert project.digest(f"results/{ONE}.h5") == first
+    runs = [
+        {name: made.run for name, made in session.contributions.items()}
+        for file in (f"results/{ONE}.h5", f"results/longer/{ONE}.h5")
+        if (session := PipelineSession.load(project.folder / file))
+    ]
+    changed = {name for name in runs[0] if runs[0][name] != runs[1][name]}
+    assert len(runs[0]) == 4
+    assert [name.partition(".")[0] for name in changed] == ["sta"]

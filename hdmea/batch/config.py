@@ -124,6 +124,9 @@ PathText = Annotated[
 ]
 
 
+Tag = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+
+
 class WorkflowConfig(_Strict):
     """What the workflow does and where; paths are relative to the working directory."""
 
@@ -139,6 +142,11 @@ class WorkflowConfig(_Strict):
     )
     output_dir: PathText = Field(
         default="results", description="folder of session files, table, pictures and logs"
+    )
+    tag: Tag | None = Field(
+        default=None,
+        description="name of a variant: results go to output_dir/tag, beside those of other tags, "
+        "and what matches is taken from them",
     )
     steps_dir: PathText = Field(
         default="steps", description="folder of the parts that immediate mode writes"
@@ -221,6 +229,23 @@ class WorkflowConfig(_Strict):
         """Names of the features that are extracted."""
         chosen = getattr(self.steps, "extract_features", None)
         return () if chosen is None else tuple(dict.fromkeys(chosen.features))
+
+    @property
+    def results_dir(self) -> Path:
+        """Folder of session files, table, pictures and logs, those of the tag."""
+        return Path(self.output_dir, self.tag or "")
+
+    @property
+    def parts_dir(self) -> Path:
+        """Folder of the parts of immediate mode, those of the tag."""
+        return Path(self.steps_dir, self.tag or "")
+
+    def parts_there(self, recording: str) -> list[Path]:
+        """Parts of a recording that are there, of all tags, those of this one first."""
+        own = sorted(Path(self.parts_dir, recording).glob("*.h5"))
+        others = [*Path(self.steps_dir).glob(f"{recording}/*.h5")]
+        others += Path(self.steps_dir).glob(f"*/{recording}/*.h5")
+        return list(dict.fromkeys([*own, *sorted(others)]))
 
     def work_folder(self, recording: str) -> Path | None:
         """Where a recording's work is kept while it is not done, and its last result."""

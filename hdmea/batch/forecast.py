@@ -121,9 +121,8 @@ def forecast(config: WorkflowConfig, recording: Recording) -> Forecast:
 def _files(config: WorkflowConfig, name: str) -> list[Path]:
     """Files in which what was made may be, in the order in which a run looks at them."""
     work = config.work_folder(name)
-    steps = sorted(Path(config.steps_dir, name).glob("*.h5"))
-    in_work = [] if work is None else [*sorted(work.rglob("*.part.h5")), work / "last.h5"]
-    return [path for path in (*in_work, *steps) if path.is_file()]
+    in_work = [] if work is None else [*work.rglob("*.part.h5"), *work.glob("last*.h5")]
+    return [*sorted(in_work), *config.parts_there(name)]
 
 
 class _There(NoWork):

@@ -50,7 +50,7 @@ class Leftover:
         parts = sum(name.endswith(".part.h5") for name in names)
         pieces = sum(name.endswith(".piece.h5") for name in names)
         told = [
-            "the last result" if "last.h5" in names else "",
+            "the last result" if any(map(_is_result, names)) else "",
             f"{parts} part{'s' * (parts != 1)} of an unfinished run" if parts else "",
             f"{pieces} file{'s' * (pieces != 1)} with pieces" if pieces else "",
         ]
@@ -129,9 +129,13 @@ def _is_work(folder: Path) -> bool:
 
 
 def _is_ours(path: Path) -> bool:
-    return path.name in ("last.h5", LOCK) or path.name.endswith(
-        (".part.h5", ".piece.h5", ".partial")
-    )
+    kinds = (".part.h5", ".piece.h5", ".partial")
+    return path.name == LOCK or _is_result(path.name) or path.name.endswith(kinds)
+
+
+def _is_result(name: str) -> bool:
+    """Whether a file is a second name of a result: ``last.h5``, ``last.<tag>.h5``."""
+    return name.startswith("last.") and name.endswith(".h5")
 
 
 def _inside(folder: Path) -> list[Path]:

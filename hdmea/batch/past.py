@@ -61,7 +61,7 @@ class Past:
     def __init__(self, config: WorkflowConfig) -> None:
         self._config = config
         self._parts = tuple(parts_of(config)) if config.mode == "immediate" else ()
-        self._path = Path(config.output_dir, _CHECKED)
+        self._path = config.results_dir / _CHECKED
         self._changes: dict[str, list[str]] = {}
 
     def stamps(self, recording: Recording) -> dict[str, list[int]]:
@@ -144,10 +144,10 @@ class Past:
         """Files that jobs of a recording make, those that are there."""
         config, name = self._config, recording.name
         paths = [
-            *(Path(config.steps_dir, name, f"{part}.h5") for part in self._parts),
-            Path(config.output_dir, f"{name}.h5"),
+            *(Path(config.parts_dir, name, f"{part}.h5") for part in self._parts),
+            Path(config.results_dir, f"{name}.h5"),
             *(
-                Path(config.output_dir, "checkpoints", f"{name}.after_{step}.h5")
+                Path(config.results_dir, "checkpoints", f"{name}.after_{step}.h5")
                 for step in config.checkpoints
             ),
         ]
@@ -155,9 +155,9 @@ class Past:
 
     def _made_from(self, recording: Recording) -> Result:
         """What says from which inputs: the part of loading, else the session file."""
-        first = [Path(self._config.steps_dir, recording.name, "load_recording.h5")]
+        first = [Path(self._config.parts_dir, recording.name, "load_recording.h5")]
         places = (first if self._parts else []) + [
-            Path(self._config.output_dir, f"{recording.name}.h5")
+            Path(self._config.results_dir, f"{recording.name}.h5")
         ]
         for path in places:
             if path.exists():

@@ -126,7 +126,7 @@ def process(
     config, recording
         What is done, to which files.
     output
-        The session file; default ``<output_dir>/<recording>.h5``.
+        The session file; default ``<output_dir>/<tag>/<recording>.h5``.
     steps
         Parameters of the steps, where they are not those of the configuration: threads of a job.
     checkpoints
@@ -145,7 +145,7 @@ def process(
     RunInterrupted
         After SIGTERM or Ctrl-C, at the next safe point.
     """
-    name, folder = recording.name, Path(config.output_dir)
+    name, folder = recording.name, config.results_dir
     if checkpoints is None:
         checkpoints = {
             step: folder / "checkpoints" / f"{name}.after_{step}.h5" for step in config.checkpoints
@@ -158,7 +158,8 @@ def process(
         cmtr_path=recording.files.get("cmtr"),
         stimuli_dir=config.stimuli,
         work_dir=config.work_folder(name),
-        parts=sorted(Path(config.steps_dir, name).glob("*.h5")),
+        parts=config.parts_there(name),
+        tag=config.tag or "",
         checkpoints=checkpoints,
         progress=progress,
     )

@@ -67,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
         config, options.files, name=options.recording, playlist=options.playlist
     )
     after = (*config.checkpoints, *options.checkpoint)
-    output = options.output or Path(config.output_dir, f"{recording.name}.h5")
+    output = options.output or config.results_dir / f"{recording.name}.h5"
     # a bar is for people; in a log each step has its line
     on_terminal = sys.stderr.isatty()
     logging.basicConfig(level=logging.WARNING, format="%(message)s")

@@ -13,7 +13,7 @@ from hdmea.store.parts import NoWork, WorkFolder
 
 @contextmanager
 def working_in(
-    session: PipelineSession, folder: str | Path, also: Iterable[str | Path] = ()
+    session: PipelineSession, folder: str | Path, also: Iterable[str | Path] = (), tag: str = ""
 ) -> Iterator[None]:
     """Keep every contribution in a folder as it is made, and take from there.
 
@@ -25,13 +25,17 @@ def working_in(
         The recording's. Only one process works in it; another one waits.
     also
         Other files in which contributions may be found.
+    tag
+        Under which the result is remembered, beside those of other tags.
     """
-    with sole_worker(Path(folder)), _with(session, WorkFolder(folder, also)):
+    with sole_worker(Path(folder)), _with(session, WorkFolder(folder, also, tag=tag)):
         yield
 
 
 @contextmanager
-def working_on_part(session: PipelineSession, folder: str | Path, part: str) -> Iterator[None]:
+def working_on_part(
+    session: PipelineSession, folder: str | Path, part: str, also: Iterable[str | Path] = ()
+) -> Iterator[None]:
     """Take from a folder what the last result has; keep what is done of a part if it must end.
 
     Parameters
@@ -42,8 +46,10 @@ def working_on_part(session: PipelineSession, folder: str | Path, part: str) -> 
         The recording's, in which its parts may be made side by side.
     part
         Name of the part.
+    also
+        Other files in which contributions may be found.
     """
-    work = WorkFolder.of_part(folder, part)
+    work = WorkFolder.of_part(folder, part, also)
     with sole_worker(work.folder), _with(session, work):
         yield
         work.clear()

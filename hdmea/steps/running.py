@@ -101,6 +101,7 @@ def run_recording(
     stimuli_dir: str | Path | None = None,
     work_dir: str | Path | None = None,
     parts: Iterable[str | Path] = (),
+    tag: str = "",
     checkpoints: Mapping[str, str | Path] | None = None,
     memory_budget_gb: float | None = None,
     progress: bool = False,
@@ -122,6 +123,8 @@ def run_recording(
         that is done is kept. Only one process at a time works in it; another one waits.
     parts
         Files in which contributions may be found as well: parts of immediate mode.
+    tag
+        Under which the result is remembered in ``work_dir``, beside those of other tags.
     checkpoints
         Files to write after the steps of these names.
     memory_budget_gb
@@ -172,7 +175,7 @@ def run_recording(
 
     if work_dir is None:
         return work()
-    with stopping_at_safe_points(), working_in(session, work_dir, parts):
+    with stopping_at_safe_points(), working_in(session, work_dir, parts, tag):
         return work()
 
 
@@ -187,6 +190,7 @@ def run_part(
     cmtr_path: str | Path | None = None,
     stimuli_dir: str | Path | None = None,
     work_dir: str | Path | None = None,
+    other_parts: Iterable[str | Path] = (),
 ) -> Path:
     """Run one step on parts and write only what it adds, as a part.
 
@@ -203,6 +207,8 @@ def run_part(
     work_dir
         Folder in which the recording's last result is looked for what is wanted, and in which a
         part that is interrupted keeps what is done of it. Ends then as `run_recording` does.
+    other_parts
+        With ``work_dir``: files in which what is wanted may be found as well.
 
     Returns
     -------
@@ -233,12 +239,19 @@ def run_part(
 
     if work_dir is None:
         return work()
-    with stopping_at_safe_points(), working_on_part(session, work_dir, Path(output).stem):
+    with (
+        stopping_at_safe_points(),
+        working_on_part(session, work_dir, Path(output).stem, other_parts),
+    ):
         return work()
 
 
 def assemble(
-    parts: Iterable[str | Path], output: str | Path, *, work_dir: str | Path | None = None
+    parts: Iterable[str | Path],
+    output: str | Path,
+    *,
+    work_dir: str | Path | None = None,
+    tag: str = "",
 ) -> StepResult:
     """Put the parts of one recording together as its session file.
 
@@ -250,6 +263,8 @@ def assemble(
         The session file.
     work_dir
         Folder in which it is remembered as the recording's last result.
+    tag
+        Under which it is, beside those of other tags.
 
     Returns
     -------
@@ -263,7 +278,7 @@ def assemble(
     session = PipelineSession.from_parts(parts)
     if work_dir is None:
         return publish(session, output)
-    with working_in(session, work_dir):
+    with working_in(session, work_dir, tag=tag):
         return publish(session, output)
 
 

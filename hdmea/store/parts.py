@@ -1,8 +1,8 @@
 """Parts: files that hold one contribution each, found again by their key.
 
 A work folder keeps the parts of one recording while it is processed, and after that a link to
-its result, ``last.h5``: whatever has the same key again need not be computed again. Of what takes
-long it keeps pieces, until the part is there.
+its result, ``last.h5`` (of a run with a tag ``last.<tag>.h5``): whatever has the same key again
+need not be computed again. Of what takes long it keeps pieces, until the part is there.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from hdmea.store.writer import write_session_file
 
 KEPT_EVERY_S = 60.0
 """A run that is killed has lost no more of a long computation than this, and a piece."""
-_LAST = "last.h5"
+_LASTS = "last*.h5"
 _log = logging.getLogger("hdmea")
 
 
@@ -79,22 +79,31 @@ class WorkFolder:
         Made when the first part is kept. It is not an output: deleting it costs time only.
     also
         Other files in which contributions may be found.
+    tag
+        Under which the result is remembered, beside those of other tags.
     keeps_all
         Whether every contribution is written as it is made; else only when the run is to end.
     """
 
     def __init__(
-        self, folder: str | Path, also: Iterable[str | Path] = (), *, keeps_all: bool = True
+        self,
+        folder: str | Path,
+        also: Iterable[str | Path] = (),
+        *,
+        tag: str = "",
+        keeps_all: bool = True,
     ) -> None:
         self.folder = Path(folder)
         self._also = [Path(path) for path in also]
+        self._last = self.folder / (f"last.{tag}.h5" if tag else "last.h5")
         self._keeps_all = keeps_all
         self._read: dict[tuple[int, int], dict[str, Contribution]] = {}
 
     @classmethod
-    def of_part(cls, folder: str | Path, part: str) -> WorkFolder:
+    def of_part(cls, folder: str | Path, part: str, also: Iterable[str | Path] = ()) -> WorkFolder:
         """A folder of its own for what is made of one part while it is not whole."""
-        return cls(Path(folder, part), [Path(folder, _LAST)], keeps_all=False)
+        results = sorted(Path(folder).glob(_LASTS))
+        return cls(Path(folder, part), [*results, *also], keeps_all=False)
 
     def find(self, name: str, key: str) -> Contribution | None:
         """The contribution of this name and key, if it is here and whole.
@@ -146,7 +155,7 @@ class WorkFolder:
     def finish(self, result: Path) -> None:
         """Remember a published result, and remove the parts that it holds."""
         try:
-            publish_link(result, self.folder / _LAST)
+            publish_link(result, self._last)
             self.clear()
         except OSError as error:  # the result is there; parts that stay cost room, and no more
             _log.info("%s; parts stay in %s", error, self.folder)
@@ -177,7 +186,8 @@ class WorkFolder:
         return sorted(self.folder.glob(f"{glob.escape(name)}.*.piece.h5"))
 
     def _candidates(self, name: str) -> Iterator[Path]:
-        for path in (self._part(name), self.folder / _LAST, *self._also):
+        others = sorted(self.folder.glob(_LASTS))
+        for path in dict.fromkeys((self._part(name), self._last, *others, *self._also)):
             if path.exists():
                 yield path
 

@@ -49,7 +49,7 @@ validate(
 )
 
 PARTS, PAST = parts_of(CONFIG), Past(CONFIG)
-OUT, STEPS = CONFIG.output_dir, CONFIG.steps_dir
+OUT, STEPS = str(CONFIG.results_dir), str(CONFIG.parts_dir)
 STARTED = time.time()
 
 
