@@ -4,5 +4,6 @@ from faults.calls import CALLS
 from faults.damage import DAMAGE
 from faults.hostile.topic import HOSTILE
 from faults.power_losses import POWER_LOSSES
+from faults.several import SEVERAL
 
-TOPICS = {topic.name: topic for topic in (CALLS, POWER_LOSSES, DAMAGE, HOSTILE)}
+TOPICS = {topic.name: topic for topic in (CALLS, POWER_LOSSES, DAMAGE, HOSTILE, SEVERAL)}

@@ -19,6 +19,7 @@ from hdmea.batch.plan import (
 )
 from hdmea.batch.processing import config_of_file, default_config, one_recording, process
 from hdmea.batch.recordings import Recording, read_recordings, require_past, same_files
+from hdmea.batch.sole_run import be_the_only_run
 from hdmea.errors import HdmeaError
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "Recording",
     "WorkflowConfig",
     "all_steps",
+    "be_the_only_run",
     "cells_in",
     "config_of_file",
     "default_config",

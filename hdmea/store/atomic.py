@@ -84,6 +84,8 @@ def atomic_hdf5(
                 if target.error is not None:
                     raise target.error
                 os.fsync(descriptor)
+                # programs that open it under its name may want a lock of their own
+                fcntl.flock(descriptor, fcntl.LOCK_UN)
                 _publish(partial, path, overwrite)
             sync_name(path)
         finally:
@@ -135,10 +137,11 @@ def sole_writer(path: Path) -> Iterator[None]:
     """Keep other writers of a file waiting, from the check that it is unchanged to its replacing.
 
     Who waited finds another file under the name, and notices. Where the file system has no locks,
-    the check stays without them.
+    the check stays without them. The folder is locked: a lock of the file itself would keep other
+    programs from reading it, which lock what they read.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except FileNotFoundError:
         yield
         return

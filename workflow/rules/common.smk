@@ -16,6 +16,7 @@ from hdmea.batch import (
     HdmeaError,
     Past,
     all_steps,
+    be_the_only_run,
     movie_digests,
     parts_of,
     parts_until,
@@ -60,10 +61,19 @@ wildcard_constraints:
 
 
 @cache
+def nobody_else_is_running():
+    """Runs that are started in other folders may have the same results."""
+    runs_jobs = workflow.execution_settings is not None and not workflow.dryrun
+    if workflow.is_main_process and runs_jobs:
+        be_the_only_run([OUT, STEPS], lambda line: tell([line]))
+
+
+@cache
 def inputs_are_there():
     """Say all that is missing at once, before the first job; not when rules are only looked at."""
     if not workflow.is_main_process:  # a job's own process, which has been told
         return
+    nobody_else_is_running()
     tell(filter(None, [PAST.to_read(RECORDINGS.values())]))
     try:
         require_inputs(CONFIG, RECORDINGS)
@@ -127,6 +137,7 @@ def stamps_of(name):
     """Of a recording's files; and what is asked of all of them by `rule all`, of this one."""
     if not workflow.is_main_process:
         return {}
+    nobody_else_is_running()
     require_past([RECORDINGS[name]])
     PAST.require_whole([RECORDINGS[name]])
     return PAST.stamps(RECORDINGS[name])
