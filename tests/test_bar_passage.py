@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hdmea.kernels.spikes import SpikeTrains
-from hdmea.kernels.windows import counts_from, cross_validated_peaks
+from hdmea.kernels.windows import binned_counts, cross_validated_peaks, passage_peaks
 from hdmea.simulate.movies import moving_bar
 from hdmea.stimulus.passage import edge_frames
 
@@ -76,9 +76,14 @@ def test_frames_are_read_from_a_file_and_only_where_they_are_needed(tmp_path):
 def test_every_unit_is_counted_in_its_own_windows():
     spikes = SpikeTrains(np.array([1.0, 1.25, 2.0, 0.5, 1.0]), np.array([3, 3, 5]))
     start = np.array([[[1.0], [2.0]], [[0.0], [1.0]], [[0.5], [np.nan]]])
-    counts = counts_from(spikes, start, [0.25, 5.0, 0.75])
-    assert counts.tolist() == [[[1], [1]], [[0], [0]], [[2], [0]]]
-    assert counts_from(spikes, start, np.nan).sum() == 0
+    length = np.array([0.25, 5.0, 0.75])
+    counts = binned_counts(spikes, np.arange(3), start, length, n_bins=1)
+    assert counts[..., 0].tolist() == [[[1], [1]], [[0], [0]], [[2], [0]]]
+    parts = binned_counts(spikes, np.arange(3), start, length, n_bins=3)
+    assert parts[2, :, 0].tolist() == [[1, 0, 1], [0, 0, 0]]
+    np.testing.assert_array_equal(parts.sum(axis=-1), counts[..., 0])
+    nowhere = binned_counts(spikes, np.arange(3), start, np.full(3, np.nan), n_bins=2)
+    assert not nowhere.any()
 
 
 def peaks(*times, starts, **changes):
@@ -100,6 +105,63 @@ def test_the_trial_that_is_counted_has_no_part_in_finding_the_peak():
     assert found[:, 1] == pytest.approx([1.0625] * 3)
 
 
+def one_second(spikes, start):
+    """Spikes in the second after each of these times."""
+    units = np.arange(spikes.n_units)
+    return binned_counts(spikes, units, start, np.ones(units.size), n_bins=1)[..., 0]
+
+
+def passing(n_places, speed_s, n_trials=3):
+    """Arrival of a bar at places on a square, in four directions; ``(trial, slot, place)``."""
+    at = np.linspace(-1, 1, n_places)
+    x, y = (grid.ravel() for grid in np.meshgrid(at, at))
+    once = speed_s * (1.5 + np.stack([x, y, -x, -y]))
+    return np.tile(once, (n_trials, 1, 1)), np.stack([x, y], axis=1)
+
+
+def test_a_place_is_found_that_all_directions_agree_on_also_where_single_ones_say_nothing():
+    rng = np.random.default_rng(3)
+    arrival, places = passing(9, 0.5)
+    starts = 4.0 * np.arange(12).reshape(3, 4)
+    place = int(np.flatnonzero((places == [0.5, -0.25]).all(axis=1))[0])
+    delay = 0.2
+    per_slot = [8, 2, 2, 1]
+    times = [rng.uniform(0, 48, 480)]  # ten spikes a second at rest
+    for trial in range(3):
+        for slot, n in enumerate(per_slot):
+            when = starts[trial, slot] + arrival[trial, slot, place] + delay
+            times.append(when + rng.normal(0, 0.03, n))
+    spikes = SpikeTrains(np.sort(np.concatenate(times)), np.array([sum(map(len, times))]))
+    asked = (spikes, np.array([0]), starts, 4.0, 0.01, 0.05)
+    found = passage_peaks(*asked, arrival, 0.5)
+    expected = arrival[:, :, place] + delay
+    assert np.abs(found[0] - expected).max() <= 0.13  # the step of the places, and of delays
+    alone = cross_validated_peaks(*asked)
+    assert np.abs(alone[0] - expected).max() > 0.5
+
+
+def test_of_equal_places_the_first_is_taken_and_without_any_there_is_no_peak():
+    arrival, _ = passing(3, 0.5)
+    starts = 4.0 * np.arange(12).reshape(3, 4)
+    silent = SpikeTrains(np.empty(0), np.array([0]))
+    asked = (silent, np.array([0]), starts, 4.0, 0.01, 0.05)
+    np.testing.assert_array_equal(passage_peaks(*asked, arrival, 0.5)[0], arrival[:, :, 0])
+    assert np.isnan(passage_peaks(*asked, arrival[:, :, :0], 0.5)).all()
+    assert np.isnan(passage_peaks(*asked, arrival + 4, 0.5)).all()
+
+
+def test_windows_of_passages_do_not_find_a_response_in_noise():
+    rng = np.random.default_rng(2)
+    starts = 4.0 * np.arange(12).reshape(3, 4)
+    n_units, rate = 60, 4.0
+    times = [np.sort(rng.uniform(0, 50, rng.poisson(50 * rate))) for _ in range(n_units)]
+    spikes = SpikeTrains(np.concatenate(times), np.cumsum([len(t) for t in times]))
+    arrival, _ = passing(9, 0.5)
+    peaks_s = passage_peaks(spikes, np.arange(n_units), starts, 4.0, 0.01, 0.05, arrival, 0.5)
+    mean = one_second(spikes, starts + peaks_s - 0.5).mean()
+    assert mean == pytest.approx(rate, abs=4 * np.sqrt(rate / (n_units * 12)))
+
+
 def test_windows_around_peaks_do_not_find_a_response_in_noise():
     rng = np.random.default_rng(1)
     starts = 4.0 * np.arange(24).reshape(3, 8)
@@ -108,5 +170,5 @@ def test_windows_around_peaks_do_not_find_a_response_in_noise():
     spikes = SpikeTrains(np.concatenate(times), np.cumsum([len(t) for t in times]))
     middle = cross_validated_peaks(spikes, np.arange(n_units), starts, 4.0, 0.01, 0.05)
     middle = np.clip(middle, 0.5, 3.5)
-    mean = counts_from(spikes, starts + middle - 0.5, 1.0).mean()
+    mean = one_second(spikes, starts + middle - 0.5).mean()
     assert mean == pytest.approx(rate, abs=4 * np.sqrt(rate / (n_units * 24)))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from truth import operating_point as point
+from truth.bars import BAR_KINDS, other_lobes, still_bars
 from truth.bars import chance as draw_chance
-from truth.bars import other_lobes
 from truth.claim import Claim, Sample
-from truth.claims import CLAIMS, chance, direction, fields, polarity, time_course
+from truth.claims import CLAIMS, bar_response, chance, direction, fields, polarity, time_course
 from truth.estimates import recorded
 from truth.population import make_population
 
@@ -18,7 +18,8 @@ WIDER = {
     "time_course": [(0.9, 1), (-0.07, 0.1)],
     "centre": [(0, 0.2), (0, 2), (0.9, 1)],
     "size": [(0, 0.1), (-0.06, 0.06), (0, 0.2)],
-    "direction": [(0, 12), (0.5, 1), *[(0.2, 1)] * 3, *[(0.2, 1)] * 4],
+    "direction": [(0, 12), (0, 12), (0.5, 1), *[(0.2, 1)] * 3, *[(0.2, 1)] * 4],
+    "bar_response": [(0, 0.12), (0, 0.06)] * 6,
     "permutation": [(0, 0.13), (0, 0.06)] * 4 + [(0, 0.2)] * 6,
 }
 """Bounds for so few cells, 3 minutes of noise and 3 trials, in the order of the measures: wide
@@ -31,6 +32,7 @@ def small() -> dict[str, Sample]:
     return {
         "short": recorded("short", N_CELLS, SEED),
         "other_lobes": other_lobes(24, SEED),
+        "still_bars": still_bars(60, SEED),
         "chance": draw_chance(100, 60, SEED),
         "chance_still": draw_chance(80, 0, SEED, drifts=False),
         "chance_alternating": draw_chance(80, 0, SEED, alternating=True),
@@ -53,7 +55,7 @@ def perfect(cells: dict[str, np.ndarray]) -> dict[str, Sample]:
         "centre_y_px": cells["centre_y_px"],
         "ml_x_px": cells["centre_x_px"],
         "ml_y_px": cells["centre_y_px"] - 0.01,
-        "preferred_direction_deg": cells["preferred_direction_deg"],
+        **dict.fromkeys((direction.BY_FIT, direction.BY_SUM), cells[direction.BY_SUM]),
         "likelihood_outcome": np.full(sign.size, "converged"),
         **{n: cells[n] for n in ("sigma_major_px", "sigma_minor_px", "surround_weight", "dsi")},
         **{n: cells[n] for n in ("time_to_peak_ms", "biphasic_index")},
@@ -66,7 +68,15 @@ def perfect(cells: dict[str, np.ndarray]) -> dict[str, Sample]:
         **{name: Sample(cells, found) for name in point.NOISE_S},
         **{name: by_chance() for name in ("chance", *chance.OTHERS)},
         "other_lobes": Sample(lobes, found),
+        "still_bars": still(),
     }
+
+
+def still() -> Sample:
+    """Cells that do not respond, whose p are spread evenly."""
+    kind, has_field = np.repeat(BAR_KINDS, 1000), np.arange(3000) % 2 == 0
+    p = np.tile((np.arange(500) + 0.5).repeat(2) / 500, 3)
+    return Sample({"kind": kind, "has_field": has_field}, {"p_response": p})
 
 
 def by_chance() -> Sample:
@@ -74,7 +84,7 @@ def by_chance() -> Sample:
     n = 1000
     p = np.tile((np.arange(n) + 0.5) / n, 2)
     spikes = np.repeat([0.3, 9.0], n)
-    source = np.where(np.arange(2 * n) % 2, "field", "psth")
+    source = np.where(np.arange(2 * n) % 2, "field", "passage")
     found = {"p_dsi": p, "spikes_per_bar": spikes, "window_source": source}
     return Sample({"sharpness": np.zeros(2 * n)}, found)
 
@@ -112,6 +122,7 @@ def test_perfect_estimates_fulfil_every_claim(claim: Claim, perfect: dict[str, S
         (time_course.CLAIM, "biphasic_index", lambda x: x + 0.06),
         (direction.CLAIM, "preferred_direction_deg", lambda x: (x + 6) % 360),
         (direction.CLAIM, "preferred_direction_deg", lambda x: -x % 360),
+        (direction.CLAIM, "preferred_direction_fit_deg", lambda x: (x + 6) % 360),
         (direction.CLAIM, "dsi_fit", lambda x: np.cos(9 * x)),
         (direction.CLAIM, "dsi_fit", lambda x: np.full(x.size, np.nan)),
     ],
@@ -146,8 +157,17 @@ def test_p_of_another_spread_are_denied(p_of, n_denied: int) -> None:
         assert len(denied) == (n_denied if n_denied < 4 else 2)
 
 
+@pytest.mark.parametrize("has_field", [True, False])
+def test_responses_of_cells_that_do_not_see_the_bar_are_denied(has_field: bool) -> None:
+    right = still()
+    bursting = (right.cells["kind"] == "bursting") & (right.cells["has_field"] == has_field)
+    p = right.found["p_response"]
+    wrong = right.with_found(p_response=np.where(bursting, p**1.7, p))
+    assert len(fails(bar_response.CLAIM, {"still_bars": wrong})) == 2
+
+
 def test_a_turn_through_zero_is_small(perfect: dict[str, Sample]) -> None:
     angle = perfect["long"].cells["preferred_direction_deg"]
-    turned = perfect["long"].with_found(preferred_direction_deg=(angle - 3) % 360)
+    turned = perfect["long"].with_found(preferred_direction_fit_deg=(angle - 3) % 360)
     error = direction.angle_error_deg(turned)
     assert np.allclose(error[np.isfinite(angle)], -3)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom, kstest
 
 from hdmea.kernels.poisson import greater_p
+from hdmea.kernels.response_weights import EVENLY, response_weights
 from hdmea.kernels.tuning import (
     DIRECTION,
     ORIENTATION,
@@ -97,23 +98,23 @@ def test_indices_lie_between_0_and_1_and_do_not_depend_on_the_unit_of_the_respon
 
 
 def test_p_is_that_of_all_permutations():
-    counts = np.array([5, 2, 0, 2, 1, 0])
+    counts, scores = np.array([5, 2, 0, 2, 1, 0]), np.array([4.5, 1.25, 0, 0.75, 1, 0])
     directions = 60.0 * np.arange(6)
-    base = 0.5
 
-    def index(table, harmonic):
-        v = np.maximum(np.array(table) - base, 0)
-        return abs((v * np.exp(1j * harmonic * np.deg2rad(directions))).sum()) / v.sum()
+    def total(table, harmonic):
+        return abs((table * np.exp(1j * harmonic * np.deg2rad(directions))).sum())
 
-    every = [counts[list(order)] for order in itertools.permutations(range(6))]
+    orders = [list(order) for order in itertools.permutations(range(6))]
     labels = permuted_labels(range(6), 1, 10_000, seed=1)
-    test = permutation_test(counts[None, None], range(6), directions, [base], labels)
+    one = (None, None)
+    test = permutation_test(scores[one], counts[one], range(6), directions, [0.5], labels)
     for harmonic, p in ((DIRECTION, test.p_dsi), (ORIENTATION, test.p_osi)):
-        exact = np.mean([index(t, harmonic) >= index(counts, harmonic) - 1e-9 for t in every])
+        observed = total(scores, harmonic) - 1e-9
+        exact = np.mean([total(scores[order], harmonic) >= observed for order in orders])
         assert p[0] == pytest.approx(exact, abs=3 * np.sqrt(exact * (1 - exact) / 10_000))
-    assert test.dsi_null[0] == pytest.approx(
-        np.mean([index(t, DIRECTION) for t in every]), abs=0.01
-    )
+    above = np.maximum(counts - 0.5, 0)
+    null = np.mean([total(above[order], DIRECTION) for order in orders]) / above.sum()
+    assert test.dsi_null[0] == pytest.approx(null, abs=0.01)
 
 
 def test_labels_change_places_among_all_presentations():
@@ -126,7 +127,9 @@ def test_labels_change_places_among_all_presentations():
 def test_a_rate_that_differs_between_trials_makes_p_larger_not_smaller():
     # All difference is between trials, and the observed table is flat.
     counts = np.array([[[1] * 8, [9] * 8, [4] * 8]])
-    test = permutation_test(counts, range(8), EIGHT, [0], permuted_labels(range(8), 3, 500, 0))
+    test = permutation_test(
+        counts, counts, range(8), EIGHT, [0], permuted_labels(range(8), 3, 500, 0)
+    )
     assert test.p_dsi.tolist() == [1]
     assert test.dsi_null > 0.1
     gains = np.array([2.0, 1.0, 0.5])[:, None]
@@ -135,7 +138,9 @@ def test_a_rate_that_differs_between_trials_makes_p_larger_not_smaller():
 
     def found(expected):
         counts = rng.poisson(expected, (2000, 3, 8))
-        return permutation_test(counts, range(8), EIGHT, np.zeros(2000), labels).p_dsi <= 0.05
+        return (
+            permutation_test(counts, counts, range(8), EIGHT, np.zeros(2000), labels).p_dsi <= 0.05
+        )
 
     tuned = 6 * (1 + 0.8 * np.cos(np.deg2rad(EIGHT)))
     assert 0.035 < found(6.0).mean() < 0.065
@@ -149,18 +154,18 @@ def test_one_direction_alone_has_the_p_of_its_places_among_all():
     counts = np.zeros((1, 3, 8), dtype=int)
     counts[0, :, 2] = 10
     labels = permuted_labels(range(8), 3, 20_000, 0)
-    p = permutation_test(counts, range(8), EIGHT, [0.0], labels).p_dsi[0]
+    p = permutation_test(counts, counts, range(8), EIGHT, [0.0], labels).p_dsi[0]
     assert p == pytest.approx(8 / math.comb(24, 3), rel=0.35)
 
 
 def test_a_direction_that_is_shown_twice_in_a_trial_counts_by_its_mean():
     labels, seen = [0, 0, 1, 2, 3], np.array([6, 2, 1, 0, 1] * 2)
     shuffled = permuted_labels(labels, 2, 2000, seed=0)
-    test = permutation_test(seen.reshape(1, 2, 5), labels, [0, 90, 180, 270], [0], shuffled)
+    test = permutation_test(*[seen.reshape(1, 2, 5)] * 2, labels, [0, 90, 180, 270], [0], shuffled)
 
-    def index(places):
+    def total(places):
         table = [seen[list(of_one)].mean() for of_one in places]
-        return np.hypot(table[0] - table[2], table[1] - table[3]) / sum(table)
+        return np.hypot(table[0] - table[2], table[1] - table[3]), sum(table)
 
     def arrangements(free, sizes):
         """All ways to give each direction so many of the places."""
@@ -171,11 +176,11 @@ def test_a_direction_that_is_shown_twice_in_a_trial_counts_by_its_mean():
             for others in arrangements(free - set(mine), sizes[1:]):
                 yield (mine, *others)
 
-    assert index([(0, 1, 5, 6), (2, 7), (3, 8), (4, 9)]) == pytest.approx(4 / 6)
-    null = np.array([index(places) for places in arrangements(set(range(10)), (4, 2, 2, 2))])
-    assert null.size == 18_900
-    assert test.dsi_null == pytest.approx([null.mean()], abs=0.02)
-    assert test.p_dsi[0] == pytest.approx((null >= 4 / 6 - 1e-9).mean(), abs=0.02)
+    assert total([(0, 1, 5, 6), (2, 7), (3, 8), (4, 9)]) == pytest.approx((4, 6))
+    null = np.array([total(places) for places in arrangements(set(range(10)), (4, 2, 2, 2))])
+    assert null.shape == (18_900, 2)
+    assert test.dsi_null == pytest.approx([(null[:, 0] / null[:, 1]).mean()], abs=0.02)
+    assert test.p_dsi[0] == pytest.approx((null[:, 0] >= 4 - 1e-9).mean(), abs=0.02)
 
 
 def test_an_untuned_cell_of_one_spike_a_trial_seems_tuned_by_0_17():
@@ -183,7 +188,7 @@ def test_an_untuned_cell_of_one_spike_a_trial_seems_tuned_by_0_17():
     found = tuning(counts.mean(axis=1), EIGHT)
     assert np.median(found.dsi) == pytest.approx(0.17, abs=0.01)
     test = permutation_test(
-        counts[:300], range(8), EIGHT, np.zeros(300), permuted_labels(range(8), 3, 300, 0)
+        *[counts[:300]] * 2, range(8), EIGHT, np.zeros(300), permuted_labels(range(8), 3, 300, 0)
     )
     assert test.dsi_null.mean() == pytest.approx(found.dsi.mean(), abs=0.01)
 
@@ -196,9 +201,14 @@ def test_of_untuned_cells_as_many_are_significant_as_p_says(rate):
     counts = rng.poisson(rate, (n, 3, 8))
     spontaneous = np.full(n, 0.4 * rate)
     test = permutation_test(
-        counts, range(8), EIGHT, spontaneous, permuted_labels(range(8), 3, n_permutations, seed=11)
+        counts,
+        counts,
+        range(8),
+        EIGHT,
+        spontaneous,
+        permuted_labels(range(8), 3, n_permutations, seed=11),
     )
-    for p in (test.p_dsi, test.p_osi, test.p_dsi_raw):
+    for p in (test.p_dsi, test.p_osi):
         for alpha in (0.05, 0.01):
             low, high = binom.interval(0.99, n, alpha)
             assert low <= np.count_nonzero(p <= alpha) <= high
@@ -212,9 +222,14 @@ def test_of_sparse_untuned_cells_never_more_are_significant():
     counts = np.random.default_rng(8).poisson(0.15, (n, 3, 8))
     counts = counts[counts.any(axis=(1, 2))]
     test = permutation_test(
-        counts, range(8), EIGHT, np.full(len(counts), 0.05), permuted_labels(range(8), 3, 999, 2)
+        counts,
+        counts,
+        range(8),
+        EIGHT,
+        np.full(len(counts), 0.05),
+        permuted_labels(range(8), 3, 999, 2),
     )
-    for p in (test.p_dsi, test.p_osi, test.p_dsi_raw):
+    for p in (test.p_dsi, test.p_osi):
         for alpha in (0.05, 0.01):
             assert np.count_nonzero(p <= alpha) <= binom.ppf(0.995, len(counts), alpha)
 
@@ -233,38 +248,74 @@ def test_cells_tuned_like_von_mises_are_recovered():
     assert found.dsi == pytest.approx(true.dsi, abs=0.15)
     assert found.dsi.mean() == pytest.approx(true.dsi.mean(), abs=0.01)
     test = permutation_test(
-        counts, range(8), EIGHT, np.zeros(200), permuted_labels(range(8), 5, 999, 0)
+        counts, counts, range(8), EIGHT, np.zeros(200), permuted_labels(range(8), 5, 999, 0)
     )
     assert (test.p_dsi == 1 / 1000).all()
     assert (test.dsi_null < 0.35).all()
 
 
 def test_tuning_beside_much_firing_at_rest_shows_in_the_raw_counts():
-    # Excited one way and suppressed the other by as much: little is above rest in the mean, and
+    # Excited one way and suppressed the other by as much: nothing is above rest in the mean, and
     # of permuted tables what is left above it points anywhere.
     expected = 18.0 + 15 * np.cos(np.deg2rad(EIGHT))
-    counts = np.random.default_rng(9).poisson(expected, (40, 3, 1, 8))[:, :, 0]
+    counts = np.random.default_rng(9).poisson(expected[:, None] / 12, (40, 3, 8, 12))
+    weights = response_weights(counts.mean(axis=(1, 2)), np.full(40, 1.5))
+    scores = np.einsum("utsb,ub->uts", counts, weights)
     labels = permuted_labels(range(8), 3, 999, 0)
-    test = permutation_test(counts, range(8), EIGHT, np.full(40, 18.0), labels)
-    assert (test.p_dsi_raw == 1 / 1000).all()
+    test = permutation_test(scores, counts.sum(axis=3), range(8), EIGHT, np.full(40, 18.0), labels)
+    assert np.mean(test.p_dsi == 1 / 1000) > 0.9
     assert np.median(test.dsi_null) > 0.4
-    assert np.median(test.p_dsi) > 0.01
-    without = permutation_test(counts, range(8), EIGHT, np.zeros(40), labels)
-    np.testing.assert_array_equal(without.p_dsi, without.p_dsi_raw)
-    np.testing.assert_array_equal(without.p_dsi, test.p_dsi_raw)
+
+
+def test_spikes_count_where_there_are_more_than_at_rest():
+    mean = np.array([[2.0, 2, 2, 8, 2, 2, 0], [2.0, 2, 2, 1, 2, 2, 2], [0.0] * 7])
+    weights = response_weights(mean, [2.0, 2.0, 0.0])
+    smooth = np.array([2, 2, 3.5, 5, 3.5, 1.5, 0.5])
+    expected = np.maximum(smooth - 2, 0) / smooth + EVENLY
+    np.testing.assert_allclose(weights[0], expected, rtol=0, atol=1 / 128)
+    np.testing.assert_allclose(weights[1:], EVENLY, rtol=0, atol=1 / 128)
+    np.testing.assert_array_equal(weights * 64, np.rint(weights * 64))
+    alone = response_weights(mean[:1], [0.0])
+    np.testing.assert_allclose(alone, 1 + EVENLY, rtol=0, atol=1 / 128)
+
+
+def test_weighted_counts_tell_more_selective_cells_from_chance_and_no_more_others():
+    rng = np.random.default_rng(12)
+    course = np.array([0, 0, 0.1, 0.5, 0.3, 0.1, 0, 0, 0, 0, 0, 0])
+    tuned = np.exp(2 * (np.cos(np.deg2rad(EIGHT)) - 1))
+    labels = permuted_labels(range(8), 3, 1999, 0)
+
+    def found(response):
+        mean = 0.6 + response[:, None] * course  # seven spikes at rest in the window
+        counts = rng.poisson(mean, (600, 3, 8, 12))
+        weights = response_weights(counts.mean(axis=(1, 2)), np.full(600, 0.6))
+        sums = counts.sum(axis=3)
+        each = (np.einsum("utsb,ub->uts", counts, weights), sums)
+        return [
+            permutation_test(one, sums, range(8), EIGHT, np.full(600, 7.2), labels).p_dsi
+            for one in each
+        ]
+
+    weighted, plain = found(7 * tuned)
+    assert (weighted < 0.001).mean() > (plain < 0.001).mean() + 0.15
+    weighted, _ = found(np.full(8, 3.0))
+    for alpha in (0.05, 0.01):
+        low, high = binom.interval(0.99, 600, alpha)
+        assert low <= np.count_nonzero(weighted <= alpha) <= high
 
 
 def test_a_unit_s_p_does_not_depend_on_who_is_tested_with_it():
     rng = np.random.default_rng(5)
     counts = rng.poisson(rng.uniform(0.2, 20, (150, 1, 1)), (150, 4, 8))
     base = rng.uniform(0, 2, 150)
+    scores = counts * (rng.integers(1, 65, (150, 1, 1)) / 64)
     labels = permuted_labels(range(8), 4, 3000, seed=0)
-    everyone = permutation_test(counts, range(8), EIGHT, base, labels)
+    everyone = permutation_test(scores, counts, range(8), EIGHT, base, labels)
     order = rng.permutation(150)
-    again = permutation_test(counts[order], range(8), EIGHT, base[order], labels)
+    again = permutation_test(scores[order], counts[order], range(8), EIGHT, base[order], labels)
     for rows in (slice(0, 1), slice(60, 70), slice(149, 150)):
-        alone = permutation_test(counts[rows], range(8), EIGHT, base[rows], labels)
-        for name in ("p_dsi", "p_osi", "p_dsi_raw", "dsi_null"):
+        alone = permutation_test(scores[rows], counts[rows], range(8), EIGHT, base[rows], labels)
+        for name in ("p_dsi", "p_osi", "dsi_null"):
             np.testing.assert_array_equal(getattr(alone, name), getattr(everyone, name)[rows])
     np.testing.assert_array_equal(again.p_dsi, everyone.p_dsi[order])
     np.testing.assert_allclose(again.dsi_null, everyone.dsi_null[order], rtol=1e-12, atol=0)

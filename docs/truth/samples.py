@@ -7,7 +7,7 @@ from functools import partial
 from typing import Final
 
 from truth import operating_point as point
-from truth.bars import chance, few_selective, other_lobes
+from truth.bars import chance, few_selective, other_lobes, still_bars
 from truth.claim import Sample
 from truth.estimates import recorded
 from truth.light_steps import light_steps
@@ -15,6 +15,9 @@ from truth.null_pixels import N_MOVIES, elsewhere
 from truth.real_cells import real_cells
 from truth.repeated import repeated
 from truth.sorted_units import sorted_units
+
+N_FEW: Final = (point.N_CHANCE[0], 10, 100)
+"""Cells without selectivity, recordings of each, and selective cells to draw populations from."""
 
 SAMPLES: Mapping[str, Callable[[int], Sample]] = {
     "long": partial(recorded, "long", point.N_CELLS),
@@ -28,10 +31,9 @@ SAMPLES: Mapping[str, Callable[[int], Sample]] = {
     "repeated": partial(repeated, point.N_CELLS),
     "chance_still": partial(chance, point.N_CHANCE[0], 0, drifts=False),
     "chance_alternating": partial(chance, point.N_CHANCE[0], 0, alternating=True),
-    "few_long": partial(few_selective, "long", point.N_CHANCE[0], 10),
-    "few_short": partial(few_selective, "short", point.N_CHANCE[0], 10),
-    "few_long_still": partial(few_selective, "long", point.N_CHANCE[0], 10, drifts=False),
-    "few_short_still": partial(few_selective, "short", point.N_CHANCE[0], 10, drifts=False),
+    "few_long": partial(few_selective, "long", *N_FEW),
+    "few_short": partial(few_selective, "short", *N_FEW),
+    "still_bars": partial(still_bars, 1000),
     "other_lobes": partial(other_lobes, 100),
     "light_steps": partial(light_steps, 500, 400),
 }

@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hdmea.features.bar_rest import Rest
-from hdmea.features.bar_windows import ShownBars, Windows
+from hdmea.features.bar_shown import ShownBars
+from hdmea.features.bar_windows import Windows
 from hdmea.kernels.dispersion import Dispersion, dispersion_of_changes
 from hdmea.kernels.spikes import SpikeTrains
 

@@ -27,7 +27,7 @@ def _edge_outputs(edge: str, light: str) -> tuple[Output, ...]:
         Output(
             f"p_dsi_{edge}",
             "1",
-            f"p of dsi_{edge} by permutation",
+            f"p_dsi of the {light} edge alone",
             reasons=(*_NO_EDGE, *_NO_TEST),
             is_p_value=True,
         ),
@@ -63,21 +63,14 @@ OUTPUTS = (
     Output(
         "p_dsi",
         "1",
-        "p of dsi by permutation of the directions",
+        "p of direction selectivity by permutation of the directions",
         reasons=(*_NO_WINDOW, *_NO_TEST),
         is_p_value=True,
     ),
     Output(
         "p_osi",
         "1",
-        "p of osi by permutation of the directions",
-        reasons=(*_NO_WINDOW, *_NO_TEST),
-        is_p_value=True,
-    ),
-    Output(
-        "p_dsi_raw",
-        "1",
-        "p of dsi_raw by permutation; finds tuning of cells that fire much at rest",
+        "p of orientation selectivity by permutation of the directions",
         reasons=(*_NO_WINDOW, *_NO_TEST),
         is_p_value=True,
     ),
@@ -170,7 +163,8 @@ OUTPUTS = (
     Output(
         "window_source",
         "",
-        "What places the windows: field (edges in the movie) or psth (cross-validated peaks)",
+        "What places the windows: field (edges in the movie), passage (cross-validated peaks of a "
+        "bar that passes one place) or psth (those of each direction)",
         dtype=np.str_,
     ),
     Output("window_s", "s", "Length of the response window", reasons=_NO_WINDOW),

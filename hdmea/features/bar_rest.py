@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from hdmea.features.bar_windows import ShownBars, Windows
+from hdmea.features.bar_shown import ShownBars
+from hdmea.features.bar_windows import Windows
 from hdmea.kernels.spikes import SpikeTrains
 
 Float64 = npt.NDArray[np.float64]

@@ -10,9 +10,11 @@ import numpy.typing as npt
 
 from hdmea.features.bar_dispersion import bar_dispersion
 from hdmea.features.bar_rest import Rest
-from hdmea.features.bar_windows import ShownBars, Windows
+from hdmea.features.bar_shown import ShownBars
+from hdmea.features.bar_windows import Windows
 from hdmea.kernels.dispersion import Dispersion
 from hdmea.kernels.poisson import greater_p
+from hdmea.kernels.response_weights import response_weights
 from hdmea.kernels.spikes import SpikeTrains
 from hdmea.kernels.tuning import (
     DIRECTION,
@@ -25,7 +27,7 @@ from hdmea.kernels.tuning import (
     tuning,
 )
 from hdmea.kernels.tuning_curve import TuningCurve, fit_tuning_curve
-from hdmea.kernels.windows import binned_counts, counts_from
+from hdmea.kernels.windows import binned_counts
 
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
@@ -42,6 +44,8 @@ class BarResponses:
 
     Parameters
     ----------
+    binned
+        Spikes in `N_BINS` parts of each window, ``(unit, trial, slot, bin)``.
     n_spikes, mean_count
         Spikes of each direction, in all trials and per presentation, ``(unit, direction)``.
     p_response
@@ -63,6 +67,7 @@ class BarResponses:
         The same of p and of indices, for each of the two harmonics.
     """
 
+    binned: Int64
     n_spikes: Int64
     mean_count: Float64
     p_response: Float64
@@ -112,7 +117,9 @@ class BarTrials:
         A unit responds if p is below `alpha` in a direction with `min_spikes` spikes.
         """
         shown = self._shown
-        counts = counts_from(self._spikes, windows.start_s, windows.length_s)
+        units = np.arange(self._spikes.n_units)
+        binned = binned_counts(self._spikes, units, windows.start_s, windows.length_s, N_BINS)
+        counts = np.asarray(binned.sum(axis=-1))
         of_direction = shown.slot_direction[:, None] == np.arange(shown.directions_deg.size)
         n_spikes = counts.sum(axis=1) @ of_direction.astype(np.int64)
         mean = np.where(windows.known[:, None], n_spikes / self._n_shown, np.nan)
@@ -141,6 +148,7 @@ class BarTrials:
             for response in (above, mean)
         )
         return BarResponses(
+            binned=binned,
             n_spikes=n_spikes,
             mean_count=mean,
             p_response=p.min(axis=1),
@@ -148,19 +156,19 @@ class BarTrials:
             responds=responds,
             tuned=tuned,
             raw=raw,
-            test=self._test(counts, windows, tested),
+            test=self._test(binned, windows, tested),
             no_response_test=no_response_test,
             no_dispersion=no_dispersion,
             no_test=no_test,
             no_index=no_index,
         )
 
-    def curves(self, windows: Windows, wanted: Flags) -> TuningCurve:
-        """Fitted tuning curves; NaN for units that are not wanted."""
+    def curves(self, windows: Windows, found: BarResponses) -> TuningCurve:
+        """Tuning curves fitted to these responses; NaN for units that do not respond."""
         shown = self._shown
-        rows = np.flatnonzero(wanted)
+        rows = np.flatnonzero(found.responds)
         length_s = windows.length_s[rows]
-        counts = binned_counts(self._spikes, rows, windows.start_s[rows], length_s, N_BINS)
+        counts = found.binned[rows].sum(axis=1)
         of_direction = shown.slot_direction == np.arange(shown.directions_deg.size)[:, None]
         by_direction = np.stack([counts[:, mine].sum(axis=1) for mine in of_direction], axis=1)
         fitted = fit_tuning_curve(
@@ -172,7 +180,7 @@ class BarTrials:
         )
 
         def of_all(values: Float64) -> Float64:
-            column = np.full((len(wanted), *values.shape[1:]), np.nan)
+            column = np.full((len(found.responds), *values.shape[1:]), np.nan)
             column[rows] = values
             return column
 
@@ -192,11 +200,17 @@ class BarTrials:
         undefined = ~windows.known | self._rest.none
         return np.where(undefined[:, None], np.nan, np.minimum(1, p))
 
-    def _test(self, counts: Int64, windows: Windows, tested: Flags) -> PermutationTest:
-        shown = self._shown
+    def _test(self, binned: Int64, windows: Windows, tested: Flags) -> PermutationTest:
+        shown, counts = self._shown, binned[tested]
         at_rest = (self._rest.rate_hz() * windows.length_s)[tested]
+        weights = response_weights(counts.mean(axis=(1, 2)), at_rest / N_BINS)
         found = permutation_test(
-            counts[tested], shown.slot_direction, shown.directions_deg, at_rest, self._permuted
+            np.einsum("utsb,ub->uts", counts, weights),
+            counts.sum(axis=-1),
+            shown.slot_direction,
+            shown.directions_deg,
+            at_rest,
+            self._permuted,
         )
 
         def of_all(values: Float64) -> Float64:
@@ -207,6 +221,5 @@ class BarTrials:
         return PermutationTest(
             p_dsi=of_all(found.p_dsi),
             p_osi=of_all(found.p_osi),
-            p_dsi_raw=of_all(found.p_dsi_raw),
             dsi_null=of_all(found.dsi_null),
         )

@@ -1,7 +1,8 @@
 """When a moving bar is where a unit looks: windows in which its spikes are counted.
 
 Where the unit's field is known, the movie's own frames say when the bar's edges pass its centre;
-else windows lie around the peaks of the response. All windows of a unit have the same length,
+else windows lie around the peaks of the response, at the times at which a bar that passes one place
+would bring them, if the movie tells. All windows of a unit have the same length,
 since a direction with a longer one would seem to be preferred.
 """
 
@@ -13,51 +14,21 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from hdmea.errors import StimulusError
-from hdmea.features.inputs import FeatureInputs, Trials
-from hdmea.features.played import trials_of
-from hdmea.kernels.windows import cross_validated_peaks
-from hdmea.stimulus.passage import edge_frames
+from hdmea.features.bar_shown import ShownBars, edge_times
+from hdmea.features.inputs import FeatureInputs
+from hdmea.kernels.windows import cross_validated_peaks, passage_peaks
 
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 Text = npt.NDArray[np.str_]
 
-KIND = "moving_bar"
-EVENT = "direction:"
 FIELD_SIGMAS = 2
 """The field's border, for how long an edge takes to cross it, in standard deviations."""
 _BORDER = np.deg2rad(22.5 * np.arange(16))
+_PLACES = 24
+"""Places along each side of the movie at which a bar may pass a unit without a field."""
 _UNITS = 256
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ShownBars:
-    """All trials of a moving bar; a *slot* is one of the directions that a trial shows.
-
-    Parameters
-    ----------
-    movie
-        Its name.
-    start_s, stop_s
-        Of each trial, ``(trial,)``.
-    onset_s, until_s
-        When the time of each direction begins, and when the next one's does, or the trial ends,
-        ``(trial, slot)``.
-    directions_deg
-        Every direction once, ascending, counter-clockwise, 0 to the right.
-    slot_direction
-        Position in `directions_deg`, ``(slot,)``, ascending.
-    """
-
-    movie: str
-    start_s: Float64
-    stop_s: Float64
-    onset_s: Float64
-    until_s: Float64
-    directions_deg: Float64
-    slot_direction: Int64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,66 +66,13 @@ class BarWindows:
     on, off
         Around its bright and its dark edge by themselves.
     source
-        ``field`` or ``psth``, one per unit.
+        ``field``, ``passage`` or ``psth``, one per unit.
     """
 
     whole: Windows
     on: Windows
     off: Windows
     source: Text
-
-
-def shown_bars(trials: Trials, feature: str, stimulus: str | None) -> ShownBars | None:
-    """The trials of the moving bar that was chosen; None if none was played.
-
-    Raises
-    ------
-    ParameterError, UnknownNameError
-        As `hdmea.features.played.trials_of`.
-    StimulusError
-        If a trial shows other directions than the first one, none, or one that is no number.
-    """
-    rows = trials_of(trials, feature, KIND, stimulus)
-    if rows.size == 0:
-        return None
-    movie = str(trials.movie[rows[0]])
-    is_direction = np.char.startswith(trials.event_name, EVENT)
-    degrees, onsets, untils = [], [], []
-    for row in rows:
-        mine = np.flatnonzero(is_direction & (trials.event_trial == row))
-        angle = np.array([_degrees(movie, str(name)) for name in trials.event_name[mine]])
-        time = trials.event_time_s[mine]
-        order = np.lexsort((time, angle))
-        in_time = np.append(np.sort(time), trials.stop_s[row])
-        degrees.append(angle[order])
-        onsets.append(time[order])
-        untils.append(in_time[np.searchsorted(in_time, time[order], side="right")])
-    if not degrees[0].size or any(not np.array_equal(one, degrees[0]) for one in degrees):
-        raise StimulusError(
-            f"{feature}: every trial of movie {movie!r} needs the same events "
-            f"{EVENT}<degrees>, at least one. Give its events (frames from the trial's start) in "
-            f"{movie}.yaml of the stimulus library"
-        )
-    directions, slot_direction = np.unique(degrees[0], return_inverse=True)
-    return ShownBars(
-        movie=movie,
-        start_s=trials.start_s[rows],
-        stop_s=trials.stop_s[rows],
-        onset_s=np.stack(onsets),
-        until_s=np.stack(untils),
-        directions_deg=directions,
-        slot_direction=slot_direction.astype(np.int64),
-    )
-
-
-def _degrees(movie: str, name: str) -> float:
-    try:
-        return float(name.removeprefix(EVENT)) % 360
-    except ValueError as error:
-        raise StimulusError(
-            f"movie {movie!r}: event {name!r} names no direction; it needs {EVENT}<degrees>, "
-            f"such as {EVENT}45. Correct it in the stimulus library"
-        ) from error
 
 
 def bar_windows(
@@ -172,8 +90,10 @@ def bar_windows(
     centre, as long as from there to the trailing edge at most, over all trials and directions of
     the unit, plus `after_s`. The windows of an edge by itself begin when it enters the field and
     end `after_s` after it leaves it, on the assumption that it takes as long before the centre as
-    after it. Else `psth_window_s` around the peak of each direction's PSTH of the other trials,
-    moved into the time of the direction.
+    after it. Else `psth_window_s` around the peaks of the other trials' PSTHs, moved into the time
+    of the direction: where the movie has frames, around those of a bar that passes one place, the
+    same in all directions, up to the longest passage and `after_s` after its leading edge came
+    there; else around the peak of each direction.
 
     Parameters
     ----------
@@ -198,7 +118,10 @@ def bar_windows(
         rows = first + np.flatnonzero(has_field[first : first + _UNITS])
         if rows.size:
             _place_by_field(by_field, inputs, shown, rows, points[rows], after_s)
-    return _with_psth(by_field, inputs, shown, has_field, psth_window_s, psth_bin_s, psth_sigma_s)
+    source = _place_by_peaks(
+        by_field, inputs, shown, has_field, after_s, psth_window_s, psth_bin_s, psth_sigma_s
+    )
+    return _all_windows(by_field, has_field, source)
 
 
 class _Found:
@@ -254,7 +177,7 @@ def _place_by_field(
     in_movie = (pixels >= 0) & (pixels < (frames.shape[2], frames.shape[1]))
     inside = np.asarray(in_movie.all(axis=2))
     places, of_point = np.unique(pixels[inside].astype(np.int64), axis=0, return_inverse=True)
-    on_at, off_at = _edge_times(inputs, shown, frames, places)
+    on_at, off_at = edge_times(inputs, shown, frames, places)
     times = np.full((2, *shown.onset_s.shape, *inside.shape), np.nan)
     times[..., inside] = np.stack([on_at, off_at])[..., of_point.ravel()]
     # edge, unit, trial, slot, point
@@ -284,40 +207,6 @@ def _place_by_field(
     found.length["edge"][rows] = np.where(separate & fits, edge_length, np.nan)
 
 
-def _edge_times(
-    inputs: FeatureInputs, shown: ShownBars, frames: npt.NDArray[np.generic], places: Int64
-) -> tuple[Float64, Float64]:
-    """When pixels become bright and dark, seconds, ``(trial, slot, pixel)``."""
-    assert inputs.frame_times_s is not None
-    clock = inputs.frame_times_s
-    first, stop = _nearest(clock, shown.onset_s), _nearest(clock, shown.until_s)
-    begins = np.sort(inputs.movies[shown.movie].begin_frame)
-    begin = begins[np.maximum(np.searchsorted(begins, first, side="right") - 1, 0)]
-    segments = np.stack([first - begin, np.minimum(stop - begin, len(frames))], axis=-1)
-    different, which = np.unique(segments.reshape(-1, 2), axis=0, return_inverse=True)
-    passage = edge_frames(frames, different, places)
-    shape = (*shown.onset_s.shape, len(places))
-    on, off = (
-        _time_of(clock, edge[which.ravel()].reshape(shape) + begin[..., None])
-        for edge in (passage.brighter, passage.darker)
-    )
-    return on, off
-
-
-def _nearest(clock: Float64, times_s: Float64) -> Int64:
-    """The display frame that is nearest to each time."""
-    after = np.clip(np.searchsorted(clock, times_s), 1, clock.size - 1)
-    nearer_before = times_s - clock[after - 1] < clock[after] - times_s
-    return (after - nearer_before).astype(np.int64)
-
-
-def _time_of(clock: Float64, frame: Float64) -> Float64:
-    known = ~np.isnan(frame)
-    times = np.full(frame.shape, np.nan)
-    times[known] = clock[frame[known].astype(np.int64)]
-    return times
-
-
 def _apart(start_s: Float64, length_s: Float64, shown: ShownBars) -> Flags:
     """Whether windows lie inside their trials and do not overlap; not where one is NaN."""
     starts = np.sort(start_s, axis=2)
@@ -327,27 +216,60 @@ def _apart(start_s: Float64, length_s: Float64, shown: ShownBars) -> Flags:
     return np.asarray(apart.all(axis=1))
 
 
-def _with_psth(
+def _place_by_peaks(
     found: _Found,
     inputs: FeatureInputs,
     shown: ShownBars,
     has_field: Flags,
+    after_s: float,
     window_s: float,
     bin_s: float,
     sigma_s: float,
-) -> BarWindows:
-    """The windows that were found, and for units without a field those around the PSTH's peaks."""
+) -> Text:
+    """Windows of units without a field, around the PSTHs' peaks; what places the windows."""
+    source = np.where(has_field, "field", "psth").astype("<U7")
     rows = np.flatnonzero(~has_field)
     duration = float((shown.until_s - shown.onset_s).min())
     if len(shown.start_s) < 2:
         found.too_few[rows] = True
     elif duration < window_s:
         found.too_long[rows] = True
-    else:
-        peaks = cross_validated_peaks(inputs.spikes, rows, shown.onset_s, duration, bin_s, sigma_s)
+    elif rows.size:
+        asked = (inputs.spikes, rows, shown.onset_s, duration, bin_s, sigma_s)
+        leading, longest = _passages(inputs, shown)
+        peaks = passage_peaks(*asked, leading - shown.onset_s[..., None], longest + after_s)
+        if np.isnan(peaks).any():
+            peaks = cross_validated_peaks(*asked)
+        else:
+            source[rows] = "passage"
         begin = np.clip(peaks - window_s / 2, 0, duration - window_s)
         found.start["whole"][rows] = shown.onset_s + begin
         found.length["whole"][rows] = window_s
+    return source
+
+
+def _passages(inputs: FeatureInputs, shown: ShownBars) -> tuple[Float64, float]:
+    """When the bar comes to places all over its movie, ``(trial, slot, place)``; the longest stay.
+
+    Places are there that it passes in all directions, the nearest to the middle first; none if the
+    movie has no frames.
+    """
+    bar = inputs.movies.get(shown.movie)
+    if bar is None or bar.frames is None:
+        return np.empty((*shown.onset_s.shape, 0)), 0.0
+    frames = bar.frames()
+    y, x = (np.unique(np.floor((np.arange(_PLACES) + 0.5) / _PLACES * n)) for n in frames.shape[1:])
+    places = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2).astype(np.int64)
+    middle = (np.array(frames.shape[:0:-1]) - 1) / 2
+    places = places[np.hypot(*(places - middle).T).argsort(kind="stable")]
+    on, off = edge_times(inputs, shown, frames, places)
+    leading, stay = np.minimum(on, off), np.abs(on - off)
+    passed = ~np.isnan(leading).any(axis=(0, 1))
+    return leading[..., passed], float(stay[..., passed].max(initial=0.0))
+
+
+def _all_windows(found: _Found, has_field: Flags, source: Text) -> BarWindows:
+    """What was found, and why the rest was not."""
     whole = {
         "outside_movie": found.outside,
         "not_crossed": found.not_crossed,
@@ -366,5 +288,5 @@ def _with_psth(
         whole=windows("whole", "whole", whole),
         on=windows("on", "edge", edges),
         off=windows("off", "edge", edges),
-        source=np.where(has_field, "field", "psth"),
+        source=source,
     )

@@ -11,8 +11,9 @@ from pydantic import Field
 from hdmea.errors import MissingDataError
 from hdmea.features.bar_outputs import OUTPUTS
 from hdmea.features.bar_rest import at_rest
+from hdmea.features.bar_shown import KIND, ShownBars, shown_bars
 from hdmea.features.bar_tuning import BarResponses, BarTrials, Why
-from hdmea.features.bar_windows import KIND, BarWindows, ShownBars, bar_windows, shown_bars
+from hdmea.features.bar_windows import BarWindows, bar_windows
 from hdmea.features.declaration import Feature, FeatureResult, not_applicable, reasons_where
 from hdmea.features.inputs import FeatureInputs
 from hdmea.features.whole_trials import TrialParams, whole_trials
@@ -71,8 +72,9 @@ def moving_bar(inputs: FeatureInputs, params: MovingBarParams) -> FeatureResult:
 
     A unit *responds* if in one direction, at least, there are more spikes than at rest, by an
     exact test that takes into account how much counts vary between trials (``p < alpha``,
-    Bonferroni over directions), and `min_spikes` of them. p of the indices are by permutation of
-    the directions among all presentations.
+    Bonferroni over directions), and `min_spikes` of them. p of selectivity are by permutation of
+    the directions among all presentations, of vector sums of counts in which a spike counts by
+    how much it tells of a response (`hdmea.kernels.response_weights`).
 
     `dsi_fit` is the index of a tuning curve that is fitted to the spikes together with the rate at
     rest and the course of the response (`hdmea.kernels.tuning_curve`): it orders units by their
@@ -127,7 +129,7 @@ def moving_bar(inputs: FeatureInputs, params: MovingBarParams) -> FeatureResult:
     )
     result = FeatureResult({})
     _add_indices(result, whole)
-    _add_fit(result, whole, trials.curves(windows.whole, whole.responds))
+    _add_fit(result, whole, trials.curves(windows.whole, whole))
     _add_elsewhere(result, inputs, whole)
     for edge, found in zip(EDGES, (on, off), strict=True):
         _add_edge(result, edge, found)
@@ -155,7 +157,6 @@ def _add_indices(result: FeatureResult, found: BarResponses) -> None:
     _add(result, "osi", tuned.osi, no_index[ORIENTATION])
     _add(result, "p_dsi", found.test.p_dsi, no_test[DIRECTION])
     _add(result, "p_osi", found.test.p_osi, no_test[ORIENTATION])
-    _add(result, "p_dsi_raw", found.test.p_dsi_raw, no_test[DIRECTION])
     _add(result, "dsi_null", found.test.dsi_null, no_test[DIRECTION])
     direction = _no_angle(no_index[DIRECTION], tuned.direction_deg)
     orientation = _no_angle(no_index[ORIENTATION], tuned.orientation_deg)
@@ -225,7 +226,7 @@ def _add_windows(result: FeatureResult, shown: ShownBars, windows: BarWindows) -
 
 MOVING_BAR = Feature(
     name="moving_bar",
-    version=4,
+    version=5,
     params=MovingBarParams,
     needs=frozenset({"spikes", "trials", "frame_clock", "movies", "features.dense_noise"}),
     stimulus_kind=KIND,

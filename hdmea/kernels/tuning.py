@@ -56,16 +56,14 @@ class PermutationTest:
 
     Parameters
     ----------
-    p_dsi, p_osi, p_dsi_raw
-        ``(1 + #{permuted >= observed}) / (n_permutations + 1)``, the last one of the DSI of
-        counts without subtraction.
+    p_dsi, p_osi
+        ``(1 + #{permuted >= observed}) / (n_permutations + 1)``, of the vector sums of scores.
     dsi_null
         Mean DSI of the permutations.
     """
 
     p_dsi: Float64
     p_osi: Float64
-    p_dsi_raw: Float64
     dsi_null: Float64
 
 
@@ -170,6 +168,7 @@ def permuted_labels(
 
 
 def permutation_test(
+    scores: npt.ArrayLike,
     counts: npt.NDArray[np.integer],
     labels: npt.ArrayLike,
     directions_deg: npt.ArrayLike,
@@ -178,17 +177,26 @@ def permutation_test(
 ) -> PermutationTest:
     """How often tuning as strong as observed comes of labels that say nothing.
 
+    p is of ``|sum_d s_d e^(i h theta_d)|``, with s the mean score of a direction, h 1 or 2. Scores
+    are counts, or counts that weigh spikes by how much they tell, whatever the label
+    (`hdmea.kernels.response_weights`). Nothing is subtracted or clipped, so that the sum over the
+    directions is the same in every permutation; a clipped table of which little is left points
+    anywhere.
+
     Labels change places among all presentations. Each direction was shown in each trial, so that a
     rate that differs between trials is no tuning; it makes permuted tables vary more, and p larger.
     (Within trials a permutation has too few places to put responses: of three that all lie in one
     of 8 directions, one in 64 puts them together again.)
-    Of every permuted table the mean counts are taken anew, the spontaneous count subtracted, the
-    rest clipped at 0, and the indices computed; where nothing is left they count as 0. All units
-    are tested with the same permutations, as products of their counts with selection matrices:
-    sums of counts are whole numbers, so that blocks make no difference.
+    For `dsi_null` the mean counts of every permuted table are taken anew, the spontaneous count
+    subtracted, the rest clipped at 0, and the index computed; where nothing is left it counts as
+    0. All units are tested with the same permutations, as products with selection matrices. Sums
+    of counts are exact, and those of scores are, if they are multiples of a power of 2: then blocks
+    make no difference.
 
     Parameters
     ----------
+    scores
+        How strong each response is, not negative, ``(unit, trial, label)``.
     counts
         Spikes, ``(unit, trial, label)``.
     labels
@@ -205,7 +213,7 @@ def permutation_test(
     >>> labels = [0, 1, 2, 3]
     >>> counts = np.array([[[9, 1, 0, 1]] * 3, [[2, 2, 2, 2]] * 3])
     >>> shuffled = permuted_labels(labels, n_trials=3, n_permutations=999, seed=0)
-    >>> test = permutation_test(counts, labels, [0, 90, 180, 270], [0.5, 0.5], shuffled)
+    >>> test = permutation_test(counts, counts, labels, [0, 90, 180, 270], [0.5] * 2, shuffled)
     >>> bool(test.p_dsi[0] < 0.1), float(test.p_dsi[1])
     (True, 1.0)
     """
@@ -216,45 +224,51 @@ def permutation_test(
     n_units, n_trials, n_labels = counts.shape
     n_permutations = len(permuted)
     flat = counts.reshape(n_units, n_trials * n_labels).astype(np.float64)
+    scored = np.asarray(scores, dtype=np.float64).reshape(flat.shape)
     base = np.broadcast_to(np.asarray(spontaneous, dtype=np.float64), (n_units,))
     repeats = n_trials * np.bincount(label, minlength=theta.size).astype(np.float64)
     waves = np.stack(
-        [np.ones_like(theta)]
-        + [part(h * theta) for h in (DIRECTION, ORIENTATION) for part in (np.cos, np.sin)],
-        axis=1,
+        [part(h * theta) for h in (DIRECTION, ORIENTATION) for part in (np.cos, np.sin)], axis=1
     )
+    nothing = _NOTHING * scored.sum(axis=1)
 
-    def lengths(response: Float64) -> Float64:
-        """DSI and OSI ``(2, unit, permutation)``; 0 where there is no response."""
-        total, x1, y1, x2, y2 = np.moveaxis(response @ waves, -1, 0)
-        sums = np.stack([np.hypot(x1, y1), np.hypot(x2, y2)])
-        ratios: Float64 = np.divide(sums, total, out=np.zeros_like(sums), where=total > 0)
-        return ratios
+    def means(of_presentation: Float64, select: Float64) -> Float64:
+        """Mean of each direction with these labels, ``(unit, permutation, direction)``."""
+        sums = (of_presentation @ select).reshape(
+            len(of_presentation), select.shape[1] // theta.size, theta.size
+        )
+        return np.asarray(sums / repeats)
 
-    def indices(select: Float64, rows: slice) -> Float64:
-        """DSI, OSI and DSI of raw counts of a block of units with these labels."""
-        sums = flat[rows] @ select
-        response = sums.reshape(len(sums), select.shape[1] // theta.size, theta.size) / repeats
-        raw = lengths(response)[:1]
+    def lengths(select: Float64, rows: slice) -> Float64:
+        """Vector sums of scores, both harmonics, ``(2, unit, permutation)``."""
+        x1, y1, x2, y2 = np.moveaxis(means(scored[rows], select) @ waves, -1, 0)
+        return np.stack([np.hypot(x1, y1), np.hypot(x2, y2)])
+
+    def dsi(select: Float64, rows: slice) -> Float64:
+        """DSI above rest, ``(unit, permutation)``; 0 where nothing is."""
+        response = means(flat[rows], select)
         response -= base[rows, None, None]
         np.maximum(response, 0, out=response)
-        return np.concatenate([lengths(response), raw])
+        total = response.sum(axis=-1)
+        x, y = np.moveaxis(response @ waves[:, :2], -1, 0)
+        ratio: Float64 = np.divide(np.hypot(x, y), total, out=np.zeros_like(total), where=total > 0)
+        return ratio
 
-    at_least = np.zeros((3, n_units), dtype=np.int64)
+    at_least = np.zeros((2, n_units), dtype=np.int64)
     null_sum = np.zeros(n_units)
     per_block = max(1, _TABLE_CELLS // max(1, n_trials * n_labels * theta.size))
     with threadpool_limits(limits=1, user_api="blas"):
         true_labels = np.broadcast_to(label, (1, n_trials, n_labels))
-        observed = indices(_selection(true_labels, theta.size), slice(0, n_units))
+        observed = lengths(_selection(true_labels, theta.size), slice(0, n_units))
+        observed -= nothing[:, None]
         for first in range(0, n_permutations if n_units else 0, per_block):
             select = _selection(permuted[first : first + per_block], theta.size)
             for start in range(0, n_units, _UNITS):
                 rows = slice(start, start + _UNITS)
-                null = indices(select, rows)
-                at_least[:, rows] += (null >= observed[:, rows] - _NOTHING).sum(axis=2)
-                null_sum[rows] += null[0].sum(axis=1)
+                at_least[:, rows] += (lengths(select, rows) >= observed[:, rows]).sum(axis=2)
+                null_sum[rows] += dsi(select, rows).sum(axis=1)
     p = (1 + at_least) / (n_permutations + 1)
-    return PermutationTest(p[0], p[1], p[2], dsi_null=null_sum / n_permutations)
+    return PermutationTest(p[0], p[1], dsi_null=null_sum / n_permutations)
 
 
 def _selection(labels: npt.NDArray[np.integer], n_directions: int) -> Float64:

@@ -1,6 +1,7 @@
 """All that is claimed, in the order of the page; one module for what belongs together."""
 
 from truth.claims import (
+    bar_response,
     chance,
     direction,
     few_selective,
@@ -18,6 +19,7 @@ from truth.claims import (
 CLAIMS = (
     polarity.CLAIM,
     responses.CLAIM,
+    bar_response.CLAIM,
     fields.CENTRE,
     fields.SIZE,
     time_course.CLAIM,
