@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import time
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from typing import Any
 
 import h5py
 import pytest
-from workflow_project import Project, jobs
+from workflow_project import Project, jobs, recordings_in
 
 from hdmea.batch import past
 from hdmea.batch.config import WorkflowConfig, read_config
@@ -382,6 +383,38 @@ def test_inputs_from_the_future_are_named_with_the_remedy(
     with pytest.raises(ParameterError, match=f"rec: {path}, by {said}") as error:
         require_past([recording])
     assert str(error.value).endswith(f"touch {path}")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_one_result_that_was_tampered_with_fails_alone(
+    tiny_dataset: SimulatedDataset, tmp_path: Path
+) -> None:
+    files = {
+        name: (pair.cmcr_path, pair.cmtr_path) for name, pair in tiny_dataset.recordings.items()
+    }
+    one, two = files
+    steps: dict[str, Any] = {"load_recording": {"probe": "off"}}
+    project = Project(tmp_path, tiny_dataset.stimuli_path, files, steps, playlist="")
+    project.configure()
+    result = tmp_path / f"results/{one}.h5"
+    cmcr, cmtr = files[one]
+    run_recording(steps, result, dataset_id=one, cmcr_path=cmcr, cmtr_path=cmtr)
+    change(result)
+    tampered = result.read_bytes()
+    said = project.run(code=1)
+    assert re.search(rf"FAILED: .* {one} refuse_result: ERROR These results are not what", said)
+    assert f"rm results/{one}.h5" in said
+    assert result.read_bytes() == tampered
+    assert project.digest(f"results/{two}.h5")
+    assert (tmp_path / f"results/{two}.png").exists()
+    assert not (tmp_path / f"results/{one}.png").exists()
+    assert recordings_in(tmp_path / "results/units.csv") == [two] * 12
+    assert "results/units.csv has 1 of 2 recordings" in said
+    result.unlink()
+    project.run()
+    assert set(recordings_in(tmp_path / "results/units.csv")) == {one, two}
+    assert not list((tmp_path / "results/.refused").glob("*"))
 
 
 @pytest.mark.slow

@@ -124,12 +124,7 @@ class Past:
         ParameterError
             Listing those that are not, and what to do.
         """
-        spoilt = [
-            (path, problem)
-            for recording in recordings
-            for path in self._results(recording)
-            if (problem := self._result(path, recording.name).problem)
-        ]
+        spoilt = [found for of_one in self.spoilt(recordings).values() for found in of_one]
         if spoilt:
             listed = "\n  ".join(f"{path}: {problem}" for path, problem in spoilt)
             files = " ".join(shlex.quote(str(path)) for path, _ in spoilt)
@@ -139,6 +134,15 @@ class Past:
                 f"something:\n  {listed}\nKeep a copy if you want to know why. Delete them, and "
                 f"they are made anew: rm {files}"
             )
+
+    def spoilt(self, recordings: Iterable[Recording]) -> dict[str, list[tuple[Path, str]]]:
+        """Results that are not what was saved, and what is wrong with them, by recording."""
+        found: dict[str, list[tuple[Path, str]]] = {}
+        for recording in recordings:
+            for path in self._results(recording):
+                if problem := self._result(path, recording.name).problem:
+                    found.setdefault(recording.name, []).append((path, problem))
+        return found
 
     def _results(self, recording: Recording) -> list[Path]:
         """Files that jobs of a recording make, those that are there."""

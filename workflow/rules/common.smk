@@ -52,6 +52,7 @@ validate(
 PARTS, PAST = parts_of(CONFIG), Past(CONFIG)
 OUT, STEPS = str(CONFIG.results_dir), str(CONFIG.parts_dir)
 STARTED = time.time()
+REFUSED = {}  # what is wrong with results that are not what was saved, by recording
 
 
 wildcard_constraints:
@@ -78,9 +79,9 @@ def inputs_are_there():
     try:
         require_inputs(CONFIG, RECORDINGS)
         require_past(RECORDINGS.values())
-        PAST.require_whole(RECORDINGS.values())
     except HdmeaError as error:
         raise WorkflowError(str(error)) from error
+    REFUSED.update(PAST.spoilt(RECORDINGS.values()))
     tell(remarks() + PAST.changed(RECORDINGS.values()))
 
 
@@ -90,17 +91,23 @@ def remarks():
 
 
 def all_sessions(wildcards):
+    """In place of a result that is not what was saved: the job that says so, and fails."""
     inputs_are_there()
-    return expand(f"{OUT}/{{recording}}.h5", recording=RECORDINGS)
+    return [
+        f"{OUT}/.refused/{name}" if name in REFUSED else f"{OUT}/{name}.h5"
+        for name in RECORDINGS
+    ]
 
 
 def all_results(wildcards):
+    sessions = all_sessions(wildcards)
+    whole = [name for name in RECORDINGS if name not in REFUSED]
     return [
-        *all_sessions(wildcards),
-        *expand(f"{OUT}/{{recording}}.png", recording=RECORDINGS),
+        *sessions,
+        *expand(f"{OUT}/{{recording}}.png", recording=whole),
         *expand(
             f"{OUT}/checkpoints/{{recording}}.after_{{step}}.h5",
-            recording=RECORDINGS,
+            recording=whole,
             step=CONFIG.checkpoints,
         ),
         f"{OUT}/units.csv",
@@ -242,7 +249,7 @@ def threads_of(part):
 def sessions_done():
     """Session files that are as configured: none that a job of this run was yet to make."""
     undone = {str(file) for job in workflow.dag.needrun_jobs() for file in job.output}
-    sessions = (f"{OUT}/{name}.h5" for name in RECORDINGS)
+    sessions = (f"{OUT}/{name}.h5" for name in RECORDINGS if name not in REFUSED)
     return [
         Path(path) for path in sessions if path not in undone and Path(path).exists()
     ]

@@ -33,3 +33,16 @@ rule draw_overview:
         mem_mb=memory_mb(1),
     script:
         "../../scripts/draw_overview.py"
+
+
+rule refuse_result:
+    output:
+        mark=temp(touch(f"{OUT}/.refused/{{recording}}")),
+    log:
+        f"{OUT}/logs/{{recording}}/refused.log",
+    benchmark:
+        f"{OUT}/benchmarks/{{recording}}/refused.tsv"
+    conda:
+        "../../environment.yml"
+    script:
+        "../../scripts/refuse_result.py"

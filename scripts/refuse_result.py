@@ -1,0 +1,10 @@
+"""Fail for a recording whose results are not what was saved, so that the others go on."""
+
+from _job import job
+
+from hdmea.batch import Past, read_config, read_recordings
+
+with job() as snakemake:
+    config = read_config(snakemake.config)
+    recording = read_recordings(config)[snakemake.wildcards.recording]
+    Past(config).require_whole([recording])
