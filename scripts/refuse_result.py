@@ -6,5 +6,6 @@ from hdmea.batch import Past, read_config, read_recordings
 
 with job() as snakemake:
     config = read_config(snakemake.config)
-    recording = read_recordings(config)[snakemake.wildcards.recording]
-    Past(config).require_whole([recording])
+    name = snakemake.wildcards.recording
+    recordings = [found for found in read_recordings(config).values() if found.name == name]
+    Past(config).require_whole(recordings, table=not recordings)

@@ -2,7 +2,8 @@
 
 from _job import job
 
+from hdmea.batch import made
 from hdmea.pipeline import write_units_table
 
-with job() as snakemake:
+with job() as snakemake, made(snakemake.output.table):
     write_units_table(snakemake.input.sessions, snakemake.output.table)

@@ -7,6 +7,7 @@ import re
 import shutil
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import h5py
 import pytest
 from workflow_project import Project, jobs, recordings_in
 
-from hdmea.batch import past
+from hdmea.batch import made, past
 from hdmea.batch.config import WorkflowConfig, read_config
 from hdmea.batch.past import Past
 from hdmea.batch.recordings import Recording, require_past
@@ -341,6 +342,33 @@ def test_a_result_that_was_tampered_with_is_refused_and_named(
     Past(config).require_whole([recording])
 
 
+def test_a_picture_and_a_table_that_were_tampered_with_are_named(
+    config: WorkflowConfig, recording: Recording
+) -> None:
+    folder = Path(config.output_dir)
+    folder.mkdir()
+    picture, table = folder / "rec.png", folder / "units.csv"
+    for path in (picture, table):
+        path.write_bytes(b"not noted: not known")
+        assert Past(config).spoilt([recording]) == {}
+        with made(path):
+            path.write_bytes(b"as it was written")
+        assert Past(config).spoilt([recording]) == {}
+    change(picture)
+    with pytest.raises(ParameterError, match=f"rm {picture}$"):
+        Past(config).require_whole([recording])
+    change(table)
+    with pytest.raises(ParameterError, match=f"rm {picture} {table}$"):
+        Past(config).require_whole([recording], table=True)
+    picture.unlink()
+    assert list(Past(config).spoilt([recording])) == ["units.csv"]
+    Past(config).require_whole([recording])
+    with suppress(ZeroDivisionError), made(table):
+        table.write_bytes(b"cut o")
+        _ = 1 / 0
+    assert Past(config).spoilt([recording]) == {}
+
+
 def test_a_result_of_another_recording_is_refused(
     config: WorkflowConfig, recording: Recording
 ) -> None:
@@ -415,6 +443,8 @@ def test_one_result_that_was_tampered_with_fails_alone(
     project.run()
     assert set(recordings_in(tmp_path / "results/units.csv")) == {one, two}
     assert not list((tmp_path / "results/.refused").glob("*"))
+    change(tmp_path / "results/units.csv")
+    assert jobs(project.run("-n")) == {"refuse_result": 1, "all": 1, "total": 2}
 
 
 @pytest.mark.slow

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,8 +15,10 @@ from faults.hostile import trial
 from faults.hostile.cases import MARK, Case, Room
 from faults.hostile.corpus import corpus
 from faults.hostile.topic import HOSTILE, as_json, bad, section, tried_in_a_process
+from faults.hostile.tracing import has_strace, hooked, of_hook, of_strace, strace
 from faults.hostile.trial import Given, say, tried
 from faults.hostile.watch import Watch
+from faults.hostile.ways import WAYS
 from faults.lab import Lab, make_lab
 from hdmea.errors import HdmeaError, ParameterError, StimulusError
 from hdmea.pipeline import PipelineSession
@@ -52,7 +56,7 @@ def test_a_sample_is_refused_or_harmless(lab: Lab, tmp_path: Path) -> None:
     cases = [(case.kind, case.name) for case in corpus(lab)]
     assert len(set(cases)) == len(cases)
     assert len({name for _, name in cases}) >= 100
-    assert {kind for kind, _ in SAMPLE} == {kind for kind, _ in cases} == set(HOSTILE.parts)
+    assert {kind for kind, _ in SAMPLE} == {kind for kind, _ in cases} == set(WAYS)
     trials = tried_in_a_process(lab, tmp_path / "corpus", SAMPLE)
     assert [one for one in trials if not one["is_good"]] == []
     assert {(one["kind"], one["case"]) for one in trials} == set(SAMPLE)
@@ -152,16 +156,54 @@ def test_a_watch_tells_who_touches_what(tmp_path: Path) -> None:
         assert watch.seen() == ["removed a"]
 
 
+@pytest.mark.parametrize("who", ["audit hook", "strace"])
+def test_what_a_program_and_its_children_touch_is_told(who: str, tmp_path: Path) -> None:
+    if who == "strace" and not has_strace():
+        pytest.skip("strace is not here")
+    project, told = tmp_path / "project $(x)", tmp_path / "told"
+    project.mkdir()
+    for name in ("secret é", "old"):
+        (tmp_path / name).write_text("x", encoding="utf-8")
+    inner = "open('inside', 'w').close(); import os; os.rename('../old', '../new')"
+    outer = (
+        "import subprocess, sys; open('../secret é').read(); "
+        f"subprocess.run([sys.executable, '-c', {inner!r}])"
+    )
+    done = subprocess.run(
+        [*(strace(told) if who == "strace" else []), sys.executable, "-c", outer],
+        cwd=project, env=os.environ | (hooked(told) if who == "audit hook" else {}), check=True,
+    )  # fmt: skip
+    assert done.returncode == 0
+    seen = of_hook(told) if who == "audit hook" else of_strace(told, project)
+    assert str(tmp_path / "secret é") in seen.read
+    assert seen.outside(seen.written, [project, Path("/dev"), Path(sys.prefix)]) == [
+        str(tmp_path / "new"),
+        str(tmp_path / "old"),
+    ]
+    assert str(project / "inside") in seen.written
+    assert os.path.realpath(sys.executable) in seen.run
+
+
 def test_the_page_tells_what_broke_a_promise() -> None:
     trials = [
         {"kind": "session file", "case": "a link", "way": way, "word": word, "cpu_s": 0.5}
         for way, word in (("load", "refused"), ("verify", "CRASHED"))
     ]
-    found = {"session file": as_json(trials)}
-    assert bad(found) == 1
+    whole = {
+        "ids refused": 7, "recordings made": 2, "recordings refused": 1, "bait touched": [],
+        "ran code": [], "seen": {
+            "strace": {
+                "calls": 9000, "files read": 80, "paths written": 7, "read outside": ["/root/x"],
+                "written outside": [], "programs": ["python"],
+            }
+        },
+    }  # fmt: skip
+    found = {"session file": as_json(trials), "whole run": whole}
+    assert bad(found) == 2
     told = section(found)
     assert "| session file | 1 | 2 | 1 | 0 | **1** | 0.5 |" in told
     assert "| a link | **crashed** |" in told
+    assert "| strace | 9,000 | 80 | 7 | **1** | 0 | python |" in told
     assert "session file" in HOSTILE.parts
 
 

@@ -16,12 +16,14 @@ from typing import Any
 from faults.hostile.corpus import corpus
 from faults.hostile.trial import CPU_S, MEMORY_BYTES
 from faults.hostile.ways import WAYS
+from faults.hostile.workflow import observed
 from faults.lab import Lab, make_lab
 from faults.planting import ROOT
 from faults.topic import Found, Topic, number, table
 
 log = logging.getLogger("faults")
 GOOD = ("refused", "harmless")
+WHOLE_RUN = "whole run"
 HDF5 = ("session file", ".cmcr", ".cmtr", "old result")
 LIMIT_S = 3600
 _SAYS = f"""
@@ -44,6 +46,16 @@ since who means ill has hdmea, too.
 A checkpoint says in which folder its session is saved by default, and `save()` without a path
 follows it: give a path if you do not know where a checkpoint comes from.
 """
+_DONE = ("read", "written")
+_RUN = """
+A whole run of the workflow: {ids} hostile ids are refused before it; then {made} recordings whose
+ids are as odd, and as long, as ids may be, in folders, with a movie and an output folder that are
+called `$(touch executed)`, and {refused} recording that links to bait, which fails alone. Told is
+every file that a process of the run opens, changes or runs: by Python's audit hook in all of them
+and, where there is one, by strace. *Elsewhere* is outside of inputs, working directory, Python with
+its packages, and the system's own files. Bait touched: {bait}; files left by hostile code: {code}.
+
+"""
 
 
 def run(folder: Path, part: str, share: float) -> dict[str, Any]:
@@ -52,6 +64,9 @@ def run(folder: Path, part: str, share: float) -> dict[str, Any]:
     if not lab.folder.exists():
         lab.folder.mkdir()
         make_lab(lab.folder)
+    if part == WHOLE_RUN:
+        (folder / "run").mkdir()
+        return observed(lab, folder / "run")
     cases = [(case.kind, case.name) for case in corpus(lab) if case.kind == part]
     return as_json(tried_in_a_process(lab, folder / "corpus", cases[:: max(1, round(1 / share))]))
 
@@ -88,7 +103,8 @@ def as_json(trials: list[dict[str, Any]]) -> dict[str, Any]:
 def section(found: Found) -> str:
     """How many, by kind; then HDF5 by what was done; then the rest by what came of it."""
     rows = []
-    for kind, cases in found.items():
+    corpora = {kind: cases for kind, cases in found.items() if kind != WHOLE_RUN}
+    for kind, cases in corpora.items():
         words = _words(cases)
         longest = max(case["cpu_s"] for case in cases.values())
         others = sum(n for word, n in words.items() if word not in GOOD)
@@ -105,9 +121,29 @@ def section(found: Found) -> str:
                 [[name, *(_outcome(found[kind].get(name)) for kind in given)] for name in tricks],
             ),
             "\nThe rest, by what it was given as:\n\n",
-            *(_listed(kind, cases) for kind, cases in found.items() if kind not in HDF5),
+            *(_listed(kind, cases) for kind, cases in corpora.items() if kind not in HDF5),
+            _whole_run(found[WHOLE_RUN]) if WHOLE_RUN in found else "",
         ]
     )
+
+
+def _whole_run(seen: dict[str, Any]) -> str:
+    rows = []
+    for who, one in seen["seen"].items():
+        outside = [number(len(one[f"{what} outside"]), must_be_0=True) for what in _DONE]
+        counts = [number(one[what]) for what in ("calls", "files read", "paths written")]
+        rows.append([who, *counts, *outside, ", ".join(one["programs"])])
+    return _RUN.format(
+        ids=seen["ids refused"],
+        made=seen["recordings made"],
+        refused=seen["recordings refused"],
+        bait=number(len(seen["bait touched"]), must_be_0=True),
+        code=number(len(seen["ran code"]), must_be_0=True),
+    ) + table(
+        ["told by", "calls", "files read", "paths written", "read elsewhere", "written elsewhere",
+         "programs"],
+        rows,
+    )  # fmt: skip
 
 
 def _words(cases: dict[str, Any]) -> Counter[str]:
@@ -136,16 +172,21 @@ def _listed(kind: str, cases: dict[str, Any]) -> str:
 
 def bad(found: Found) -> int:
     """Trials that broke a promise."""
-    return sum(
-        n for cases in found.values() for word, n in _words(cases).items() if word not in GOOD
-    )
+    corpora = (cases for kind, cases in found.items() if kind != WHOLE_RUN)
+    words = sum(map(_words, corpora), Counter[str]())
+    wrong = sum(n for word, n in words.items() if word not in GOOD)
+    if WHOLE_RUN in found:
+        seen = found[WHOLE_RUN]
+        wrong += len(seen["bait touched"]) + len(seen["ran code"])
+        wrong += sum(len(one[f"{what} outside"]) for one in seen["seen"].values() for what in _DONE)
+    return wrong
 
 
 HOSTILE = Topic(
     name="hostile",
     title="Hostile files",
     says=_SAYS,
-    parts=tuple(WAYS),
+    parts=(*WAYS, WHOLE_RUN),
     run=run,
     section=section,
     bad=bad,

@@ -7,7 +7,8 @@ from hdmea.batch.columns import cells_in
 from hdmea.batch.config import WorkflowConfig, read_config
 from hdmea.batch.forecast import Forecast, forecast
 from hdmea.batch.leftovers import Leftover, leftovers, remove
-from hdmea.batch.past import Past
+from hdmea.batch.made import made
+from hdmea.batch.past import TABLE, Past
 from hdmea.batch.plan import (
     Part,
     all_steps,
@@ -23,6 +24,7 @@ from hdmea.batch.sole_run import be_the_only_run
 from hdmea.errors import HdmeaError
 
 __all__ = [
+    "TABLE",
     "Forecast",
     "HdmeaError",
     "Leftover",
@@ -37,6 +39,7 @@ __all__ = [
     "default_config",
     "forecast",
     "leftovers",
+    "made",
     "movie_digests",
     "one_recording",
     "parts_of",

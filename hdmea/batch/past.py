@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from hdmea.batch.config import WorkflowConfig
+from hdmea.batch.made import problem_of
 from hdmea.batch.plan import parts_of
 from hdmea.batch.recordings import Recording
 from hdmea.errors import HdmeaError, ParameterError
@@ -24,6 +25,8 @@ from hdmea.store.reader import SessionFile
 from hdmea.store.small_file import write_small_file
 from hdmea.store.verify import verify
 
+TABLE = "units.csv"
+"""The table of all units, in the folder of results."""
 _CHECKED = ".checked.json"
 _KINDS = ("inputs", "results", "contents")
 _LARGE_BYTES = 10**9
@@ -116,15 +119,25 @@ class Past:
             return ""
         return f"checking {len(unread)} new files of results, {sum(unread) / 1e9:.1f} GB"
 
-    def require_whole(self, recordings: Iterable[Recording]) -> None:
+    def require_whole(self, recordings: Iterable[Recording], *, table: bool = False) -> None:
         """Make sure that the results which are there are what was saved.
+
+        Parameters
+        ----------
+        recordings
+            Whose.
+        table
+            Whether the table of all units is meant, too.
 
         Raises
         ------
         ParameterError
             Listing those that are not, and what to do.
         """
-        spoilt = [found for of_one in self.spoilt(recordings).values() for found in of_one]
+        by_name = self.spoilt(recordings)
+        if not table:
+            by_name.pop(TABLE, None)
+        spoilt = [found for of_one in by_name.values() for found in of_one]
         if spoilt:
             listed = "\n  ".join(f"{path}: {problem}" for path, problem in spoilt)
             files = " ".join(shlex.quote(str(path)) for path, _ in spoilt)
@@ -136,12 +149,22 @@ class Past:
             )
 
     def spoilt(self, recordings: Iterable[Recording]) -> dict[str, list[tuple[Path, str]]]:
-        """Results that are not what was saved, and what is wrong with them, by recording."""
+        """Results that are not what was saved, and what is wrong with them, by recording.
+
+        The table of all units is there under its own name, `TABLE`.
+        """
         found: dict[str, list[tuple[Path, str]]] = {}
+        folder = Path(self._config.output_dir)
         for recording in recordings:
-            for path in self._results(recording):
-                if problem := self._result(path, recording.name).problem:
-                    found.setdefault(recording.name, []).append((path, problem))
+            picture = folder / f"{recording.name}.png"
+            problems = [
+                *((p, self._result(p, recording.name).problem) for p in self._results(recording)),
+                (picture, problem_of(picture)),
+            ]
+            if wrong := [(path, problem) for path, problem in problems if problem]:
+                found[recording.name] = wrong
+        if problem := problem_of(folder / TABLE):
+            found[TABLE] = [(folder / TABLE, problem)]
         return found
 
     def _results(self, recording: Recording) -> list[Path]:

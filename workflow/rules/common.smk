@@ -13,10 +13,12 @@ from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version, validate
 
 from hdmea.batch import (
+    TABLE,
     HdmeaError,
     Past,
     all_steps,
     be_the_only_run,
+    made,
     movie_digests,
     parts_of,
     parts_until,
@@ -52,7 +54,7 @@ validate(
 PARTS, PAST = parts_of(CONFIG), Past(CONFIG)
 OUT, STEPS = str(CONFIG.results_dir), str(CONFIG.parts_dir)
 STARTED = time.time()
-REFUSED = {}  # what is wrong with results that are not what was saved, by recording
+REFUSED = {}  # what is wrong with results that are not what was saved, by recording or table
 
 
 wildcard_constraints:
@@ -110,7 +112,7 @@ def all_results(wildcards):
             recording=whole,
             step=CONFIG.checkpoints,
         ),
-        f"{OUT}/units.csv",
+        f"{OUT}/.refused/{TABLE}" if TABLE in REFUSED else f"{OUT}/{TABLE}",
     ]
 
 
@@ -274,11 +276,12 @@ def table_of(sessions):
 
     It is dated before the session files, so that Snakemake makes it anew when all are there.
     """
-    table = Path(OUT, "units.csv")
-    if not sessions:
+    table = Path(OUT, TABLE)
+    if not sessions or TABLE in REFUSED:
         return [f"{table} is of an earlier run"] if table.exists() else []
     try:
-        write_units_table(sessions, table)
+        with made(table):
+            write_units_table(sessions, table)
     except HdmeaError as error:
         return [f"{table} was not written: {error}"]
     before = min(path.stat().st_mtime for path in sessions) - 1
