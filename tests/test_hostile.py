@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from faults.hostile import trial
-from faults.hostile.cases import MARK, Case, Room
+from faults.hostile.cases import MARK, NOTHING, Case, Room
 from faults.hostile.corpus import corpus
 from faults.hostile.topic import HOSTILE, as_json, bad, section, tried_in_a_process
 from faults.hostile.tracing import has_strace, hooked, of_hook, of_strace, strace
@@ -37,6 +37,8 @@ SAMPLE = [
     ("library", "YAML that doubles thirty times"),
     ("library", "100,000 signs before a movie"),
     ("library", "a movie of 9e15 trials"),
+    # what is good, and must be read
+    *((kind, NOTHING) for kind in (".cmcr", "old result", "library", "table")),
     # and one of each of the other kinds
     ("table", "a name with shell code"),
     ("curation", "a pipe"),
@@ -145,6 +147,16 @@ def test_what_breaks_a_promise_is_seen(
     end = tried(case, path, room, way)
     assert end.word == word
     assert end.is_good == (word == "refused")
+
+
+def test_who_refuses_everything_is_seen(tmp_path: Path) -> None:
+    room = Room(tmp_path / "room")
+    room.make()
+    path = room.inputs / "given"
+    path.touch()
+    good = Case(NOTHING, "session file", lambda _: path, is_good=True)
+    assert tried(good, path, room, refuses).word == "REFUSED A GOOD FILE"
+    assert tried(good, path, room, lambda given: say(given.path)).is_good
 
 
 def test_a_watch_tells_who_touches_what(tmp_path: Path) -> None:

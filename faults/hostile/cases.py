@@ -9,6 +9,8 @@ from pathlib import Path
 
 MARK = "executed"
 """File that hostile code makes where it runs, or in the folder of results."""
+NOTHING = "nothing, for comparison"
+"""Name of the cases that are good."""
 NAMES = {
     "a name that leaves the folder": "../../bait/secret",
     "a name with HTML": "<script>alert(1)</script><img src=x onerror=alert(1)>",
@@ -62,12 +64,15 @@ class Case:
         Makes it in a room, of good files that are in `inputs` already; returns what is given.
     must_be_refused
         Whether reading it without an error would give wrong data.
+    is_good
+        Whether there is nothing hostile about it: who refuses it refuses everything.
     """
 
     name: str
     kind: str
     make: Callable[[Room], Path]
     must_be_refused: bool = False
+    is_good: bool = False
 
 
 def as_pipe(path: Path) -> None:

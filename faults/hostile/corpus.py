@@ -11,7 +11,7 @@ import logging
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from faults.hostile.cases import NO_FILES, Case, Room
+from faults.hostile.cases import NO_FILES, NOTHING, Case, Room
 from faults.hostile.hdf5 import Place, hdf5_cases
 from faults.hostile.sessions import content_cases
 from faults.hostile.texts import text_cases
@@ -30,6 +30,7 @@ from faults.lab import Lab
 from hdmea.mcs import typeids
 
 OLD = "old.h5"
+TABLE, CURATION, CONFIGURATION, ID = "recordings.tsv", "units.tsv", "config.yaml", "id"
 _USED = (
     "hdmea.compare.comparing", "hdmea.compare.report", "hdmea.export.summary",
     "hdmea.export.tables", "hdmea.report.overview", "hdmea.steps.sources", "hdmea.store.describe",
@@ -66,7 +67,15 @@ def corpus(lab: Lab) -> list[Case]:
         for kind, place in places.items()
         for what, do in NO_FILES.items()
     ]
+    good = {kind: place.file for kind, place in places.items()}
+    good |= {"library": f"{STIMULI}/playlist.csv", "table": TABLE, "id": ID}
+    good |= {"curation": CURATION, "configuration": CONFIGURATION}
+    cases += [Case(NOTHING, kind, _given(name), is_good=True) for kind, name in good.items()]
     return [*cases, *content_cases(), *text_cases()]
+
+
+def _given(name: str) -> Callable[[Room], Path]:
+    return lambda room: room.inputs / name
 
 
 def _no_file(name: str, do: Any) -> Any:
@@ -123,6 +132,15 @@ def _write_good(lab: Lab, folder: Path) -> None:
     shutil.copytree(lab.folder / STIMULI, folder / STIMULI)
     for name in (SESSION, GOOD):
         shutil.copy(lab.session("adjust_p_values"), folder / name)
+    texts = {
+        TABLE: f"recording\tcmcr\tcmtr\tplaylist\nrec\t{CMCR}\t{CMTR}\tboth\n",
+        CURATION: "recording\tunit_id\tuse\nother\t1\tno\n",
+        CONFIGURATION: f"recordings: {TABLE}\nstimuli: {STIMULI}\nsteps: {{compute_sta: {{}}, "
+        "add_section_time: {}}\n",
+        ID: "rec",
+    }
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
     with h5py.File(folder / OLD, "w") as file:
         file.attrs["stage1_completed"] = True
         frames = np.arange(0, 20_000, 33)

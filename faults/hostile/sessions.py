@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from faults.hostile.cases import NAMES, Case, Room
+from faults.hostile.cases import NAMES, NOTHING, Case, Room
 from faults.hostile.ways import SESSION
 from hdmea.arrays import Variable, text
 from hdmea.contribution import Contribution
@@ -43,7 +43,7 @@ def content_cases() -> list[Case]:
         Case(name, "content", _with_text(column, words), must_be_refused=True)
         for name, (column, words) in _TEXTS.items()
     ]
-    return cases
+    return [*cases, Case(NOTHING, "content", _rewritten(lambda _: None), is_good=True)]
 
 
 def _rewritten(change: Change, kind: str = "checkpoint") -> Callable[[Room], Path]:

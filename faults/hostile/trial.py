@@ -104,6 +104,8 @@ def _judged(case: Case, path: Path, code: int, said: str, gives_data: bool) -> s
         return "CRASHED" if code < 0 else "UNKNOWN ERROR"
     if not _is_readable(said):
         return "UNREADABLE"
+    if case.is_good:
+        return "harmless" if code == _READ else "REFUSED A GOOD FILE"
     if code == _READ:
         return "READ AS GOOD" if case.must_be_refused and gives_data else "harmless"
     named = path.name in said or path.parent.name in said

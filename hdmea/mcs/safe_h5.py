@@ -304,7 +304,9 @@ def check_dataset(dataset: h5py.Dataset) -> None:
             f"{where} is compressed by {', '.join(foreign)}, which HDF5 does not bring itself; "
             "repack the file with deflate (h5repack -f GZIP=1)"
         )
-    declared = int(np.prod(dataset.shape or (0,), dtype=object)) * dataset.id.get_type().get_size()
+    # a scalar has the shape (), and is one value; nothing at all has none
+    count = 0 if dataset.shape is None else int(np.prod(dataset.shape, dtype=object))
+    declared = count * dataset.id.get_type().get_size()
     stored = dataset.id.get_storage_size()
     if declared > stored * (_MAX_COMPRESSION if creation.get_nfilters() else 1):
         # Cause: recording or copying was broken off, or the disk was full.
