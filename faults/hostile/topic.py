@@ -40,8 +40,9 @@ what it is, and nothing happened. Anything else breaks a promise: other files re
 run, inputs changed, a crash, an unknown error, too much time, wrong data read as good, or
 characters said that a terminal obeys.
 
-For each kind there is one case that is good, which nothing may refuse. What the cases are is in `faults/hostile/`; *content* is a session file whose digests are right,
-since who means ill has hdmea, too.
+For each kind there is one case that is good, which nothing may refuse. What the cases are is in
+`faults/hostile/`; *content* is a session file whose digests are right, since who means ill has
+hdmea, too.
 
 A checkpoint says in which folder its session is saved by default, and `save()` without a path
 follows it: give a path if you do not know where a checkpoint comes from.
