@@ -54,7 +54,9 @@ validate(
 PARTS, PAST = parts_of(CONFIG), Past(CONFIG)
 OUT, STEPS = str(CONFIG.results_dir), str(CONFIG.parts_dir)
 STARTED = time.time()
-REFUSED = {}  # what is wrong with results that are not what was saved, by recording or table
+REFUSED = (
+    {}
+)  # what is wrong with results that are not what was saved, by recording or table
 
 
 wildcard_constraints:
