@@ -106,8 +106,8 @@ def test_p_is_the_same_if_nothing_else_is_asked_for():
     asked = (cells, show, record(cells, show, 1), np.arange(12) < 12)
     everything, less = bars_of(*asked), bars_of(*asked, _NOTHING_BUT_P)
     np.testing.assert_array_equal(everything["p_dsi"], less["p_dsi"])
-    assert np.isfinite(everything["dsi_fit"]).any()
-    assert np.isnan(less["dsi_fit"]).all()
+    fitted = [np.isfinite(found["dsi_fit"]).sum() for found in (everything, less)]
+    assert fitted[0] > fitted[1]
 
 
 def test_even_cells_have_one_course_in_all_directions_from_when_the_bar_comes():

@@ -28,7 +28,7 @@ BAR_KINDS = ("regular", "poisson", "bursting")
 _NOISE_S = 4
 """As little noise as there can be: fields are the true ones here."""
 _NOTHING_BUT_P = MovingBarParams(alpha=1e-12, psth_bin_s=1.0)
-"""p of selectivity is the same with these: no curves are fitted, and PSTHs are short."""
+"""p of selectivity is the same with these: few curves are fitted, and PSTHs are short."""
 _FIELD = ("centre_x_px", "centre_y_px", "sigma_major_px", "sigma_minor_px", "angle_deg")
 
 
