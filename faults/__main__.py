@@ -16,7 +16,7 @@ from pathlib import Path
 
 from faults.page import PAGE, rendered, store, stored
 from faults.planting import scratch_folder
-from faults.shim import NoCompilerError
+from faults.strace import NoTracingError
 from faults.topic import Topic
 from faults.topics import TOPICS
 
@@ -46,6 +46,7 @@ def main(names: list[str], share: float) -> int:
     """Do a share of the harm; how many promises were broken."""
     broken = 0
     with tempfile.TemporaryDirectory(dir=scratch_folder()) as made:
+        Path(made).chmod(0o755)  # another user comes in, too
         for topic, part in list(chosen(names)):
             folder = Path(made) / topic.name
             folder.mkdir(exist_ok=True)
@@ -71,7 +72,7 @@ if __name__ == "__main__":
     if not asked.page:
         try:
             broken = main(asked.topic, asked.share)
-        except (NoCompilerError, ValueError) as error:
+        except (NoTracingError, ValueError) as error:
             parser.error(str(error))
     PAGE.write_text(rendered({name: stored(one) for name, one in TOPICS.items()}), encoding="utf-8")
     sys.exit(bool(broken))

@@ -1,63 +1,70 @@
-"""Faults of single system calls, and of the process around them, in everything that writes."""
+"""Faults of single system calls, in everything that writes."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
-from dataclasses import asdict, fields
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from faults.judge import BAD, Tally
 from faults.kinds import FAULTS
-from faults.lab import Lab, make_lab
+from faults.lab import the_lab
 from faults.planting import Found as Planted
 from faults.planting import plant
 from faults.scenarios import SCENARIOS
-from faults.shim import build
-from faults.topic import Found, Topic, number, table
+from faults.shim import NoCompilerError, build
+from faults.strace import NoTracingError, can_trace
+from faults.tables import MEANINGS, tallied, total, verdict
+from faults.topic import Found, Topic
 
 log = logging.getLogger("faults")
 _SAYS = """
 A small library in C (`faults/shim.c`) is loaded before the system's own. It counts the calls that
 change files below one folder (writing, cutting, syncing, renaming, linking, removing, making
-files and folders) and lets one of them fail. The work before the first of these calls is done
-once; then each fault is planted in a fork of that process. After each fault the folder is looked
-at: every file is compared with the old one and with the one of an undisturbed run, and verified
-with all digests; some of the kills are followed by a next run, which must give the undisturbed
-result.
+files and folders) and lets one of them fail. What can be done before the first of these calls is
+done once; then each fault is planted in a fork of that process. After each fault the folder is
+looked at: every file is compared with the old one and with the one of an undisturbed run, and
+verified with all digests. After some of the kills there is a next run, after some of the errors a
+second try in the same process, on the same session; both must give the undisturbed result. In
+"all of" a step its whole work is done in the fork, with every array of its own on disk.
 
 | fault | what happens |
 |---|---|
 {faults}
 Errors *once* strike one call only, those *for ever* all calls from then on. A full disk and a
 used-up quota strike whatever takes room, not the removing of files; an error of the disk strikes
-that, too, and then a hidden file must stay until the next run. Without a C compiler nothing can
-be planted, and the tests say that they were skipped.
+that, too, and then a hidden file must stay until the next run or save. Without a C compiler strace
+plants the faults, all but torn and short writes; without either the tests say that they were
+skipped.
 
-*calls* is how many file-changing calls the undisturbed run makes, *faults* how many were planted
-and met; a fault that its call cannot meet (half a write of a call that writes nothing) is not
-counted. *old*, *new*: runs after which the names held the old files, or the new ones; *both*:
-some of several files were new already. *torn*: a file was not whole; *lost*: there was none any
-more; *silent*: the run ended well without the new file; *crash*: the interpreter crashed;
-*error*: its number or path was not told rightly; *stray*: a hidden file was left after an error,
-or not swept after a kill; *resumed*: the next run did not give the new file. *swept* is how many
-hidden files of ended processes the next run removed.
-"""
-_COLUMNS = {
-    "faults": "faults", "old": "old", "new": "new", "between": "both", "torn": "torn",
-    "lost": "lost", "silent": "silent", "crashes": "crash", "wrong_error": "error",
-    "strays": "stray", "not_resumed": "resumed", "swept": "swept",
-}  # fmt: skip
+*calls* is how many file-changing calls the undisturbed run makes, *one in* at how many of them
+each fault was planted (1: at every call), *faults* how many were planted and met; a fault that its
+call cannot meet (half a write of a call that writes nothing) is not counted.
+{meanings}"""
+
+
+def planter(folder: Path) -> tuple[str, Path | None]:
+    """What can plant faults here: the shim, or strace.
+
+    Raises
+    ------
+    NoTracingError
+        If neither can.
+    """
+    try:
+        return "shim", build(folder)
+    except NoCompilerError as error:
+        if why := can_trace():
+            raise NoTracingError(f"{error}, and {why}") from error
+        return "strace", None
 
 
 def run(folder: Path, part: str, share: float) -> dict[str, Any]:
     """Plant all faults into one scenario, at a share of its calls."""
-    lab = Lab(folder / "lab")
-    if not lab.folder.exists():
-        lab.folder.mkdir()
-        make_lab(lab.folder)
-    found = plant(build(folder), lab, folder / "room", part, list(FAULTS), share=share)
+    name, library = planter(folder)
+    faults, room = list(FAULTS), folder / "room"
+    found = plant(library, the_lab(folder), room, part, faults, share=share, planter=name)
     for wrong in found.wrong:
         log.error("  %s", wrong)
     return as_json(found)
@@ -69,58 +76,48 @@ def as_json(found: Planted) -> dict[str, Any]:
     return {"calls": found.calls, "tallies": tallies}
 
 
+def one_in(found: Mapping[str, Any]) -> str:
+    """At one of how many calls each fault was planted: a kill is met wherever it is."""
+    kills = found["tallies"]["kill"]["faults"]
+    return f"{found['calls'] / kills:.3g}" if kills else "none"
+
+
 def section(found: Found) -> str:
     """The tables, by scenario and by fault."""
-    by_scenario = {name: _sum(one["tallies"].values()) for name, one in found.items()}
-    by_fault = {
-        fault: _sum(one["tallies"][fault] for one in found.values() if fault in one["tallies"])
+    everything = total(tally for one in found.values() for tally in one["tallies"].values())
+    rows = [
+        ([name, one["calls"], one_in(one)], total(one["tallies"].values()))
+        for name, one in found.items()
+    ]
+    by_fault = [
+        ([fault], total(one["tallies"][fault] for one in found.values() if fault in one["tallies"]))
         for fault in FAULTS
-    }
-    everything, numbers = _everything(found), list(_COLUMNS.values())
-    rows = [[name, found[name]["calls"], *_row(tally)] for name, tally in by_scenario.items()]
+    ]
     return "".join(
         [
-            table(["what was run", "calls", *numbers], [*rows, ["**all**", "", *_row(everything)]]),
+            tallied(
+                ["what was run", "calls", "one in"], [*rows, (["**all**", "", ""], everything)]
+            ),
             "\nThe same by fault:\n\n",
-            table(["fault", *numbers], [[name, *_row(tally)] for name, tally in by_fault.items()]),
+            tallied(["fault"], by_fault),
             "\n",
-            _verdict(everything),
+            verdict(everything),
         ]
     )
 
 
 def bad(found: Found) -> int:
     """Broken promises."""
-    return sum(_everything(found).bad.values())
-
-
-def _everything(found: Found) -> Tally:
-    return _sum(tally for one in found.values() for tally in one["tallies"].values())
-
-
-def _sum(tallies: Iterable[dict[str, int]]) -> Tally:
-    total = Tally()
-    for tally in tallies:
-        total.add(Tally(**tally))
-    return total
-
-
-def _row(tally: Tally) -> list[str]:
-    values = {field.name: getattr(tally, field.name) for field in fields(tally)}
-    return [number(values[name], must_be_0=name in BAD) for name in _COLUMNS]
-
-
-def _verdict(everything: Tally) -> str:
-    broken = sum(everything.bad.values())
-    if not broken:
-        return f"Of {everything.faults:,} faults none broke a promise.\n"
-    return f"Of {everything.faults:,} faults {broken:,} broke a promise: the numbers in bold.\n"
+    return sum(total(t for one in found.values() for t in one["tallies"].values()).bad.values())
 
 
 CALLS = Topic(
     "calls",
     "Faults of system calls",
-    _SAYS.format(faults="".join(f"| {fault.name} | {fault.says} |\n" for fault in FAULTS.values())),
+    _SAYS.format(
+        faults="".join(f"| {fault.name} | {fault.says} |\n" for fault in FAULTS.values()),
+        meanings=MEANINGS,
+    ),
     tuple(SCENARIOS),
     run,
     section,

@@ -1,160 +1,199 @@
-"""Plants faults, one after the other, each in a fork of a process that has done all the rest.
+"""Does harm, once after the other, each to a fork of a process that has done all the rest.
 
-``python -m faults.driver`` runs with the shim; `faults.planting` starts it and reads what it says.
+``python -m faults.driver`` runs with the shim or is traced; `faults.planting` starts it and reads
+what it says.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
-import resource
 import shutil
-import signal
 import sys
 import time
-import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Protocol
 
+import numpy as np
+
+from faults.forks import Act, Forked, forked
+from faults.harms import (
+    FullFileSystem,
+    Harm,
+    KillAtRandom,
+    MemoryLimit,
+    NotAllowedError,
+    ReadOnly,
+    SizeLimit,
+    mounted,
+)
 from faults.judge import FAILED, SAVED, End, Tally, hidden, judge, state_of
-from faults.kinds import FAULTS, SIZE_LIMIT, Fault
+from faults.kinds import EVERY_FAULT, FULL, KILL_AT_RANDOM, MEMORY_LIMIT, SIZE_LIMIT, Fault
 from faults.lab import Lab
 from faults.scenarios import SCENARIOS, Scenario
 from faults.shim import Shim
+from faults.strace import Strace
 from hdmea.errors import OutputExistsError
 from hdmea.store.atomic import sweep
+from hdmea.store.lock import LOCK
 
-DEADLINE_S = 600
-NEXT_RUNS = 6
-"""How many kills of a kind are followed by a whole next run; after the others it only sweeps."""
+NEXT_RUNS = 12
+"""After how many faults of a kind a whole next run or second try follows, spread over all."""
+MANY, SELDOM = 40, 5
+"""After each harm to a whole run, or if that is done more often than so many times, each so
+manieth."""
+MISSED = 3
+_SLOWER = 1.1
+"""Kills come within so many durations of a run: no two runs take the same time."""
+
+
+class Planter(Protocol):
+    """The shim, strace, or nothing."""
+
+    @property
+    def seen(self) -> int:
+        """File-changing calls of the undisturbed run."""
+
+    def look_at(self, act: Act) -> End:
+        """Run undisturbed, and count the calls."""
+
+    def can(self, fault: Fault) -> bool:
+        """Whether it can plant such faults."""
+
+    def harm(self, fault: Fault, point: int) -> Harm:
+        """The fault at the call of this number, from 1."""
+
+
+class NoPlanter:
+    """For harm to whole runs, which needs none."""
+
+    @property
+    def seen(self) -> int:
+        """Nobody counts."""
+        return 0
+
+    def look_at(self, act: Act) -> End:
+        """Run undisturbed."""
+        return forked(act)
+
+    def can(self, fault: Fault) -> bool:  # noqa: ARG002 (none)
+        """No."""
+        return False
+
+    def harm(self, fault: Fault, point: int) -> Harm:
+        """Nothing can be asked for."""
+        raise NotAllowedError(f"{fault.name} at call {point} needs the shim or strace")
 
 
 class Bench:
-    """One scenario in a folder, ready to be run with faults."""
+    """One scenario in a folder, ready to be run with faults.
 
-    def __init__(self, scenario: Scenario, lab: Lab, folder: Path) -> None:
-        self.scenario, self.lab, self.folder = scenario, lab, folder
+    Parameters
+    ----------
+    scenario, lab
+        What is run, and what it starts from.
+    folder
+        Made, and made anew for each fault.
+    planter
+        What plants faults at calls.
+    """
+
+    def __init__(self, scenario: Scenario, lab: Lab, folder: Path, planter: Planter) -> None:
+        self.scenario, self.lab, self.folder, self.planter = scenario, lab, folder, planter
         self.sources = {name: of(lab) for name, of in scenario.start.items()}
-        self.shim = Shim(folder)
         self.reset()
         self.before = state_of(folder, scenario.finals)
         self.act = scenario.prepare(lab, folder)
-        self.shim.disarm()
+        gc.collect()
+        gc.freeze()  # so that forks share what is there
         started = time.monotonic()
-        end = forked(self.act)
+        end = self.planter.look_at(self.act)
         self.duration_s = time.monotonic() - started
         if end.code != SAVED:
             raise RuntimeError(f"{scenario.name} fails without any fault: {dict(end.error)}")
-        self.calls = self.shim.seen
+        self.calls = self.planter.seen
         self.after = state_of(folder, scenario.finals)
-        self.largest = max(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
+        self.largest, self.everything = max(sizes), sum(sizes)
 
     def reset(self) -> None:
-        """Make the folder as it is before the run."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir()
+        """Make the folder as it is before the run; itself it stays: a file system may be there."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for path in self.folder.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
         for name, source in self.sources.items():
             (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(source, self.folder / name)
 
-    def plant(self, fault: Fault, point: int, *, next_run: bool) -> Tally:
-        """Run with a fault at one call and count what it did; nothing where it was not met."""
+    def do(self, fault: Fault, harm: Harm, *, go_on: bool) -> Tally:
+        """Run with a harm and count what it did; nothing where it was not met.
+
+        ``go_on``: afterwards a next run, or a second try of the same process, must succeed.
+        """
         self.reset()
-        if fault.is_of_a_call:
-            self.shim.arm(fault, point)
-            end = forked(self.act)
-            struck, struck_removing = bool(self.shim.struck), self.shim.struck_removing
-            self.shim.disarm()
-        else:
-            end = forked(self.act, self._around(fault, point))
-            struck, struck_removing = end.code != SAVED, False
-        if not struck:
-            return Tally()
-        tally = judge(
-            end, fault, self.folder, self.scenario.finals, self.before, self.after,
-            struck_removing=struck_removing,
-        )  # fmt: skip
-        left = hidden(self.folder)
-        if next_run:
-            tally.not_resumed = int(not self._succeeds())
+        run = Forked(self.act, harm.within)
+        try:
+            harm.prepare()
+            harm.attach(run.pid)
+            end = run.act(harm.meanwhile)
+            met = harm.met(end)
+            harm.heal()
+            if not met and state_of(self.folder, self.scenario.finals) == self.after:
+                return Tally()  # and not where something went wrong without a word
+            tally, left = self._judged(end, fault, harm), hidden(self.folder)
+            if go_on and end.code == FAILED:
+                tally.retries, tally.not_retried = 1, int(not self._is_done(run.act()))
+        finally:
+            run.leave()
+        if go_on and end.code < SAVED:
+            next_run = forked(lambda: self.scenario.prepare(self.lab, self.folder)())
+            tally.next_runs, tally.not_resumed = 1, int(not self._is_done(next_run))
         for folder in {path.parent for path in left}:
             sweep(folder)
-        if end.code < 0 or struck_removing:
+        if end.code < SAVED or harm.struck_removing:
             still = [path for path in left if path.exists()]
             tally.strays += len(still)
-            tally.swept = len(left) - len(still)
+            tally.swept += len(left) - len(still)
         if tally.bad:
-            told = {"scenario": self.scenario.name, "fault": fault.name, "point": point}
+            told = {"scenario": self.scenario.name, "fault": fault.name, "harm": vars(harm)}
             say(told | {"bad": tally.bad, "code": end.code, "error": dict(end.error)})
         return tally
 
-    def _around(self, fault: Fault, point: int) -> Around:
-        """What happens to a run from outside; calls only say how far it has come."""
-        share = (point - 0.5) / self.calls
-        if fault.action == SIZE_LIMIT:
-            size = int(share * self.largest)
-            return Around(lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)))
-        # as long as it takes, and some more: no two runs take the same time
-        return Around(kill_after_s=1.1 * self.duration_s * share)
+    def _judged(self, end: End, fault: Fault, harm: Harm) -> Tally:
+        return judge(
+            end, fault, self.folder, self.scenario.finals, self.before, self.after,
+            struck_removing=harm.struck_removing,
+        )  # fmt: skip
 
-    def _succeeds(self) -> bool:
-        """Whether the next run gives the new file, and leaves nothing."""
-        end = forked(lambda: self.scenario.prepare(self.lab, self.folder)())
+    def _is_done(self, end: End) -> bool:
+        """Whether another run or try has given the new file, and left nothing."""
         is_there = not self.scenario.again and end.error.get("kind") == OutputExistsError.__name__
-        found, left = state_of(self.folder, self.scenario.finals), hidden(self.folder)
-        succeeds = (end.code == SAVED or is_there) and found == self.after and not left
-        if not succeeds:
-            say({"next run": end.code, "error": dict(end.error), "left": [p.name for p in left]})
-        return succeeds
+        found = state_of(self.folder, self.scenario.finals)
+        left = [*hidden(self.folder), *self.folder.rglob(LOCK)]
+        is_done = (end.code == SAVED or is_there) and found == self.after and not left
+        if not is_done:
+            say({"then": end.code, "error": dict(end.error), "left": [p.name for p in left]})
+        return is_done
 
-
-class Around(NamedTuple):
-    """What is done to a forked run: by itself before it begins, and from outside."""
-
-    before: Callable[[], object] = lambda: None
-    kill_after_s: float | None = None
-
-
-def forked(act: Callable[[], object], around: Around = Around()) -> End:  # noqa: B008 (immutable)
-    """Run in a fork; how it ended."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(reading)
-        around.before()
-        _run(act, writing)
-    os.close(writing)
-    if around.kill_after_s is not None:
-        time.sleep(around.kill_after_s)
-        os.kill(child, signal.SIGKILL)
-    with os.fdopen(reading, "rb") as pipe:
-        said = pipe.read()
-    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    return End(code, json.loads(said) if said else {})
-
-
-def _run(act: Callable[[], object], writing: int) -> None:
-    """Run to the end of this process, whatever happens."""
-    signal.alarm(DEADLINE_S)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    code = FAILED
-    try:
-        act()
-        code = SAVED
-    except BaseException as error:  # noqa: BLE001 (whatever it is, it is what we look for)
-        said = {
-            "kind": type(error).__name__,
-            "message": str(error),
-            "errno": getattr(error, "errno", None),
-            "filename": getattr(error, "filename", None),
-            "trace": traceback.format_exc(limit=-4),
-        }
-        os.write(writing, json.dumps(said).encode())
-    os._exit(code)
+    def around(self, fault: Fault, share: float) -> Harm:
+        """A harm to the whole run, this share of the way from nothing to where it harms no more."""
+        if fault.action == KILL_AT_RANDOM:
+            return KillAtRandom(_SLOWER * self.duration_s * share)
+        if fault.action == SIZE_LIMIT:
+            return SizeLimit(int(share * self.largest))
+        if fault.action == MEMORY_LIMIT:
+            return MemoryLimit(share)
+        if fault.action == FULL:
+            return FullFileSystem(self.folder, int(share * self.everything))
+        return ReadOnly(self.folder)
 
 
 def points_of(calls: int, every: int, offset: int) -> range:
@@ -164,28 +203,69 @@ def points_of(calls: int, every: int, offset: int) -> range:
 
 def say(told: Mapping[str, Any]) -> None:
     """Tell a line to whoever started the driver."""
-    sys.stdout.write(json.dumps(told) + "\n")
+    sys.stdout.write(json.dumps(told, default=str) + "\n")
     sys.stdout.flush()
 
 
-def main(lab: Path, folder: Path, name: str, faults: list[str], share: float) -> None:
-    """Plant faults into a scenario, each at this share of the calls that its weight says."""
+def seldom(asked: Mapping[str, Any]) -> int:
+    """Of how many harms to whole runs one is followed by another run."""
+    return SELDOM if asked["times"] > MANY else 1
+
+
+def around(bench: Bench, fault: Fault, times: int) -> list[Harm]:
+    """So many harms to the whole run, spread over it; of random kills more, as some come late."""
+    even = (np.arange(times) + 0.5) / max(1, times)
+    moments = np.random.default_rng(times).uniform(size=MISSED * times)
+    parts = moments if fault.action == KILL_AT_RANDOM else even
+    return [bench.around(fault, float(part)) for part in parts]
+
+
+def at_calls(bench: Bench, fault: Fault, every: int, offset: float) -> list[Harm]:
+    """The fault at one of each ``every`` calls."""
+    if not bench.planter.can(fault):
+        return []
+    points = points_of(bench.calls, every, int(offset * every))
+    return [bench.planter.harm(fault, point) for point in points]
+
+
+@contextmanager
+def room(fault: Fault, folder: Path) -> Iterator[None]:
+    """What a fault needs to be there."""
+    with ExitStack() as stack:
+        if fault.action == FULL:
+            stack.enter_context(mounted(folder))
+        yield
+
+
+def main(lab: Path, folder: Path, name: str, asked: Mapping[str, Any]) -> None:
+    """Do harm to a scenario; see `faults.planting.plant`."""
     logging.disable()
-    scenario = SCENARIOS[name]
-    bench = Bench(scenario, Lab(lab), folder)
-    every = min(bench.calls, max(1, round(scenario.weight / share)))
-    for number, fault in enumerate(faults):
-        tally = Tally()
-        chosen = points_of(bench.calls, every, number * every // len(faults))
-        runs = max(1, len(chosen) // NEXT_RUNS)
-        for count, point in enumerate(chosen):
-            next_run = FAULTS[fault].ends_process and count % runs == 0
-            tally.add(bench.plant(FAULTS[fault], point, next_run=next_run))
-        say({"fault": fault, "calls": bench.calls, "tally": asdict(tally)})
+    planter: Planter = NoPlanter()
+    if asked["planter"] == "shim":
+        planter = Shim(folder)
+    elif asked["planter"] == "strace":
+        planter = Strace(folder, lab / "strace.log")
+    bench = Bench(SCENARIOS[name], Lab(lab), folder, planter)
+    every = max(1, min(bench.calls, round(1 / asked["share"])))
+    say({"calls": bench.calls})
+    for number, named in enumerate(asked["faults"]):
+        fault, tally = EVERY_FAULT[named], Tally()
+        try:
+            with room(fault, folder):
+                if fault.is_of_a_call:
+                    todo = at_calls(bench, fault, every, number / len(asked["faults"]))
+                else:
+                    todo = around(bench, fault, asked["times"])
+                then = max(1, len(todo) // NEXT_RUNS) if fault.is_of_a_call else seldom(asked)
+                for count, harm in enumerate(todo):
+                    if fault.is_of_a_call or tally.faults < asked["times"]:
+                        tally.add(bench.do(fault, harm, go_on=count % then == 0))
+        except NotAllowedError as error:
+            say({"fault": named, "skipped": str(error)})
+            continue
+        say({"fault": named, "tally": asdict(tally)})
 
 
 if __name__ == "__main__":
-    main(
-        Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], json.loads(sys.argv[4]),
-        json.loads(sys.argv[5]),
-    )  # fmt: skip
+    os.umask(0o022)
+    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], json.loads(sys.argv[4]))

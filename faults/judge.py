@@ -10,8 +10,10 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from faults.kinds import ERROR, SIZE_LIMIT, Fault
+from faults.kinds import KILL, MEMORY_LIMIT, SHORT, SIGNAL, TORN, Fault
 from hdmea.errors import HdmeaError
+from hdmea.interruption import RunInterrupted
+from hdmea.store.lock import LOCK
 from hdmea.store.verify import verify
 
 State = Mapping[str, str | None]
@@ -44,8 +46,11 @@ class Tally:
         that the next run did not sweep.
     swept
         Hidden files of ended processes, or that the disk did not let go, which the next run swept.
-    not_resumed
-        Next runs that did not give the new file.
+    next_runs, not_resumed
+        Next runs after a kill, and those that did not give the new file.
+    retries, not_retried
+        Second tries of a process after an error, when nothing fails any more, and those that did
+        not give the new file.
     """
 
     faults: int = 0
@@ -59,7 +64,10 @@ class Tally:
     wrong_error: int = 0
     strays: int = 0
     swept: int = 0
+    next_runs: int = 0
     not_resumed: int = 0
+    retries: int = 0
+    not_retried: int = 0
 
     def add(self, other: Tally) -> None:
         """Count what another has counted as well."""
@@ -73,7 +81,7 @@ class Tally:
         return {name: count for name, count in asdict(self).items() if name in BAD and count}
 
 
-BAD = ("torn", "lost", "silent", "crashes", "wrong_error", "strays", "not_resumed")
+BAD = ("torn", "lost", "silent", "crashes", "wrong_error", "strays", "not_resumed", "not_retried")
 
 
 @dataclass(frozen=True)
@@ -90,8 +98,8 @@ def state_of(folder: Path, finals: tuple[str, ...]) -> dict[str, str | None]:
 
 
 def hidden(folder: Path) -> list[Path]:
-    """Files that writers have not finished."""
-    return [path for path in folder.rglob(".*") if path.is_file()]
+    """Files that writers have not finished; locks are looked at where they must be gone."""
+    return [path for path in folder.rglob(".*") if path.is_file() and path.name != LOCK]
 
 
 def judge(
@@ -128,15 +136,18 @@ def judge(
 
 def _is_right(error: Mapping[str, Any], fault: Fault, folder: Path) -> bool:
     """Whether an error says what happened, and to which file."""
-    if fault.action not in (ERROR, SIZE_LIMIT):
-        return fault.number == signal.SIGINT and error["kind"] == "KeyboardInterrupt"
+    if fault.action == MEMORY_LIMIT and error["kind"] == "MemoryError":
+        return True
+    if fault.action in (KILL, TORN, SIGNAL, SHORT):
+        asked = error["kind"] == RunInterrupted.__name__  # which waits for its next safe point
+        return asked or (fault.number == signal.SIGINT and error["kind"] == "KeyboardInterrupt")
     named = Path(error["filename"] or "")
     inside = named == folder or folder in named.parents
     return (
         error["kind"] == "OutputWriteError"
         and error["errno"] == fault.number
         and inside
-        and named.name[:1] != "."
+        and (named.name[:1] != "." or named.name == LOCK)
         and str(named) in error["message"]
         and os.strerror(fault.number) in error["message"]
     )

@@ -6,8 +6,10 @@ import errno
 import signal
 from dataclasses import dataclass
 
-KILL, TORN, ERROR, SIGNAL, SHORT, KILL_AT_RANDOM, SIZE_LIMIT = range(1, 8)
-"""What happens. The first five are what the shim does, numbered as its ``enum action``."""
+KILL, TORN, ERROR, SIGNAL, SHORT = range(1, 6)
+KILL_AT_RANDOM, SIZE_LIMIT, MEMORY_LIMIT, FULL, READ_ONLY = range(6, 11)
+"""What happens. The first five are done at a call, numbered as ``enum action`` of
+the shim, the others to a whole run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class Fault:
 
     @property
     def is_of_a_call(self) -> bool:
-        """Whether the shim plants it at one call, not the driver around the whole run."""
+        """Whether it is planted at one call, not around the whole run."""
         return self.action <= SHORT
 
     @property
@@ -64,14 +66,20 @@ FAULTS = {
         *_errors(errno.ENOSPC, "the disk is full"),
         *_errors(errno.EDQUOT, "the quota is used up"),
         *_errors(errno.EIO, "the disk fails"),
-        Fault(
-            "size limit", "no file may grow beyond a size (RLIMIT_FSIZE)", SIZE_LIMIT, errno.EFBIG
-        ),
-        Fault(
-            "kill at random",
-            "`kill -9` from outside, at any moment",
-            KILL_AT_RANDOM,
-            signal.SIGKILL,
-        ),
     )
 }
+"""Faults at one call."""
+RANDOM_KILL = Fault(
+    "random kill", "`kill -9` from outside, at any moment", KILL_AT_RANDOM, signal.SIGKILL
+)
+LIMITS = {
+    fault.name: fault
+    for fault in (
+        Fault("full file system", "a tmpfs has no more room", FULL, errno.ENOSPC),
+        Fault("size limit", "no file may grow beyond a size", SIZE_LIMIT, errno.EFBIG),
+        Fault("memory limit", "the process gets no more memory", MEMORY_LIMIT, errno.ENOMEM),
+        Fault("read-only folder", "another user's folder", READ_ONLY, errno.EACCES),
+    )
+}
+"""What a system may refuse to a whole run."""
+EVERY_FAULT = FAULTS | {RANDOM_KILL.name: RANDOM_KILL} | LIMITS

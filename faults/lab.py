@@ -130,3 +130,12 @@ def _write_library(folder: Path) -> None:
     lengths = "".join(f"{name},{len(frames[name])}\n" for name in MOVIES)
     (folder / "movie_length.csv").write_text(f"movie_name,movie_length\n{lengths}")
     (folder / "playlist.csv").write_text("playlist_name,movie_names\nboth,\"['noise', 'step']\"\n")
+
+
+def the_lab(folder: Path) -> Lab:
+    """The laboratory of a folder, made when it is first asked for."""
+    lab = Lab(folder.parent / "lab")
+    if not lab.folder.exists():
+        lab.folder.mkdir()
+        make_lab(lab.folder)
+    return lab

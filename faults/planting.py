@@ -26,10 +26,14 @@ def scratch_folder() -> Path | None:
 
 @dataclass
 class Found:
-    """What was found of a scenario: its file-changing calls, a tally by fault, what was wrong."""
+    """What was found of a scenario: its file-changing calls, a tally by fault, what was wrong.
+
+    ``skipped`` says of faults why they could not be done here.
+    """
 
     calls: int = 0
     tallies: dict[str, Tally] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
     wrong: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -38,13 +42,15 @@ class DriverError(RuntimeError):
 
 
 def plant(
-    library: Path,
+    library: Path | None,
     lab: Lab,
     scratch: Path,
     scenario: str,
     faults: Sequence[str],
     *,
     share: float = 1.0,
+    times: int = 1,
+    planter: str = "shim",
     timeout_s: float = 3600,
 ) -> Found:
     """Plant faults into one scenario.
@@ -52,7 +58,7 @@ def plant(
     Parameters
     ----------
     library
-        The shim.
+        The shim, if that is to plant.
     lab
         What the scenario starts from.
     scratch
@@ -60,8 +66,11 @@ def plant(
     scenario, faults
         Names.
     share
-        What share of the calls get each fault, spread over the run, of those that the scenario's
-        weight says; at least one.
+        What share of the calls get each fault, spread over the run; at least one.
+    planter
+        ``shim``, ``strace``, or ``none``, which is enough for harm to whole runs.
+    times
+        How often each of those faults is done that are around a whole run.
     timeout_s
         For all of it.
 
@@ -71,8 +80,9 @@ def plant(
         If the driver fails, which no fault may cause.
     """
     command = [sys.executable, "-m", "faults.driver", lab.folder, scratch, scenario]
+    asked = {"faults": list(faults), "share": share, "times": times, "planter": planter}
     done = subprocess.run(
-        [*command, json.dumps(list(faults)), json.dumps(share)],
+        [*command, json.dumps(asked)],
         cwd=ROOT,
         env=environment(library),
         capture_output=True,
@@ -84,9 +94,12 @@ def plant(
         raise DriverError(f"{scenario}: {done.returncode}\n{done.stderr}")
     found = Found()
     for line in map(json.loads, done.stdout.splitlines()):
-        if "tally" in line:
+        if "calls" in line:
             found.calls = line["calls"]
+        elif "tally" in line:
             found.tallies[line["fault"]] = Tally(**line["tally"])
+        elif "skipped" in line:
+            found.skipped[line["fault"]] = line["skipped"]
         else:
             found.wrong.append(line)
     return found

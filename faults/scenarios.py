@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from faults.lab import PARAMETERS, PARTS, Lab
+from faults.lab import PARAMETERS, PARTS, STEPS, Lab
 from hdmea.arrays import Variable, scalar, text
 from hdmea.contribution import Recipe
 from hdmea.pipeline import (
@@ -16,12 +20,16 @@ from hdmea.pipeline import (
     assemble,
     create_session,
     draw_overview,
+    load_recording,
     run_recording,
     write_units_table,
 )
+from hdmea.session import memory
+from hdmea.simulate import simulate_recording, write_stimulus_library
 from hdmea.steps.registry import get_step
 from hdmea.steps.running import publish, publish_begun, run
 from hdmea.store.atomic import publish_link
+from hdmea.store.lock import LOCK, Owner
 from hdmea.store.parts import WorkFolder
 
 Act = Callable[[], object]
@@ -43,9 +51,6 @@ class Scenario:
         Names under which there must be a whole file afterwards, the old or the new one.
     again
         Whether the next run replaces what is there; else it may say that it is there.
-    weight
-        How many calls there are between two that get the same fault in a full run: 1 plants
-        each fault at each call. Larger where others plant faults into the same code already.
     """
 
     name: str
@@ -53,7 +58,6 @@ class Scenario:
     prepare: Callable[[Lab, Path], Act]
     finals: tuple[str, ...]
     again: bool = True
-    weight: int = 1
 
 
 # -- a session of a few variables, so that each fault can be planted at each call -----------------
@@ -127,26 +131,26 @@ def _link_result(_: Lab, folder: Path) -> Act:
     return lambda: publish_link(folder / "rec.h5", folder / "last.h5")
 
 
+def _save(name: str, *, overwrite: bool = True) -> Callable[[Lab, Path], Act]:
+    """One session, which a second try saves again."""
+
+    def prepare(_: Lab, folder: Path) -> Act:
+        return partial(small_session(30).save, folder / name, overwrite=overwrite)
+
+    return prepare
+
+
 SMALL = (
-    Scenario(
-        "save over an old file", {"rec.h5": _old},
-        lambda _, folder: lambda: small_session(30).save(folder / "rec.h5"), ("rec.h5",),
-    ),
+    Scenario("save over an old file", {"rec.h5": _old}, _save("rec.h5"), ("rec.h5",)),
     Scenario("save of a loaded session to its own file", {"rec.h5": _old}, _save_own, ("rec.h5",)),
+    Scenario("save to a new folder", {}, _save("new/er/rec.h5"), ("new/er/rec.h5",)),
     Scenario(
-        "save to a new folder", {},
-        lambda _, folder: lambda: small_session(30).save(folder / "new/er/rec.h5"),
-        ("new/er/rec.h5",),
-    ),
-    Scenario(
-        "save without overwriting", {},
-        lambda _, folder: lambda: small_session(30).save(folder / "rec.h5", overwrite=False),
-        ("rec.h5",), again=False,
+        "save without overwriting", {}, _save("rec.h5", overwrite=False), ("rec.h5",), again=False
     ),
     Scenario("save of an array kept on disk", {"rec.h5": _old}, _save_of_spooled, ("rec.h5",)),
     Scenario(
         "checkpoint over an old one", {"rec.h5": _old},
-        lambda _, folder: lambda: small_session(30).checkpoint(folder / "rec.h5"), ("rec.h5",),
+        lambda _, folder: partial(small_session(30).checkpoint, folder / "rec.h5"), ("rec.h5",),
     ),
     Scenario("part kept in the work folder", {"work/sta.noise.part.h5": _old}, _keep_part,
              ("work/sta.noise.part.h5",)),
@@ -200,13 +204,36 @@ def _before(name: str) -> Callable[[Lab], Path]:
 
 
 IMMEDIATE = tuple(
-    Scenario(
-        f"`{name}` on a file", {"rec.h5": _before(name)}, _immediate(name), ("rec.h5",), weight=7
-    )
+    Scenario(f"`{name}` on a file", {"rec.h5": _before(name)}, _immediate(name), ("rec.h5",))
     for name in PARAMETERS
 )
 OF_PARTS = tuple(
-    Scenario(f"part of `{name}`", {"step.h5": _old}, _part(name), ("step.h5",), weight=7)
+    Scenario(f"part of `{name}`", {"step.h5": _old}, _part(name), ("step.h5",))
+    for name in PARAMETERS
+)
+
+
+def _from_start(name: str) -> Callable[[Lab, Path], Act]:
+    """All that a user's call of a step does, with every array of its own on disk."""
+
+    def prepare(lab: Lab, folder: Path) -> Act:
+        def into(at: Path) -> None:
+            step = get_step(name)
+            places = {place: lab.places[place] for place in step.places}
+            if step.creates:
+                load_recording(**places, **PARAMETERS[name], output_path=at / "rec.h5")
+            else:
+                STEPS[name](at / "rec.h5", **places, **PARAMETERS[name])
+
+        os.environ[memory.VARIABLE] = "0"
+        memory.SPOOLED_FROM_BYTES = 1
+        return _after_imports(into, lab, folder)
+
+    return prepare
+
+
+FROM_START = tuple(
+    Scenario(f"all of `{name}`", {"rec.h5": _before(name)}, _from_start(name), ("rec.h5",))
     for name in PARAMETERS
 )
 
@@ -247,9 +274,35 @@ def _picture(lab: Lab, folder: Path) -> Act:
     return _after_imports(lambda at: draw_overview(session, at / "rec.png"), lab, folder)
 
 
+def _dead_lock(lab: Lab) -> Path:
+    """What a killed run has left, from which the next one takes over."""
+    path = lab.folder / "dead.lock"
+    owner = replace(Owner.here(), pid=2**22 + 1)
+    path.write_text(json.dumps(asdict(owner)), encoding="utf-8")
+    return path
+
+
+def _simulated(lab: Lab, folder: Path) -> Act:
+    def into(at: Path) -> None:
+        write_stimulus_library(at, "tiny")
+        simulate_recording(
+            at, "rec", library=lab.places["stimuli_dir"], playlist="both", n_cells=2, seed=5,
+            sampling_rate_hz=2000.0,
+        )  # fmt: skip
+
+    return _after_imports(into, lab, folder)
+
+
+def _of_lab(name: str) -> Callable[[Lab], Path]:
+    return lambda lab: lab.folder / name
+
+
 def _after_imports(into: Callable[[Path], object], lab: Lab, folder: Path) -> Act:
-    """Once for nothing, so that no fork has to import what is imported at first use."""
-    into(lab.folder / "before")
+    """Once on a copy, so that no fork has to import what is imported at first use."""
+    copy = lab.folder / "before"
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(folder, copy)
+    into(copy)
     return lambda: into(folder)
 
 
@@ -259,15 +312,20 @@ def _old_table(lab: Lab) -> Path:
     return path
 
 
+_SIMULATED = ("rec.cmcr", "rec-.cmtr", "rec.truth.csv", "rec.truth.npz")
 JOBS = (
-    Scenario("`assemble`", {"rec.h5": _old}, _assemble, ("rec.h5",), weight=7),
-    Scenario("checkpoint of parts", {"c.h5": _old}, _assemble_checkpoint, ("c.h5",), weight=7),
+    Scenario("`assemble`", {"rec.h5": _old}, _assemble, ("rec.h5",)),
+    Scenario("checkpoint of parts", {"c.h5": _old}, _assemble_checkpoint, ("c.h5",)),
     Scenario(
         "whole run with work folder and checkpoint",
-        {"out/rec.h5": _old, "out/checkpoint.h5": _old}, _run_recording,
-        ("out/rec.h5", "out/checkpoint.h5"), weight=41,
+        {"out/rec.h5": _old, "out/checkpoint.h5": _old, f"work/{LOCK}": _dead_lock}, _run_recording,
+        ("out/rec.h5", "out/checkpoint.h5")
+    ),
+    Scenario(
+        "simulated recording", {n: _of_lab(n) for n in _SIMULATED}, _simulated,
+        ("playlist.csv", "movie_length.csv", *_SIMULATED)
     ),
     Scenario("table of units", {"units.csv": _old_table}, _table, ("units.csv",)),
     Scenario("picture", {"rec.png": _old_table}, _picture, ("rec.png",)),
 )  # fmt: skip
-SCENARIOS = {one.name: one for one in (*SMALL, *IMMEDIATE, *OF_PARTS, *JOBS)}
+SCENARIOS = {one.name: one for one in (*SMALL, *IMMEDIATE, *OF_PARTS, *FROM_START, *JOBS)}

@@ -8,6 +8,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from faults.forks import Act, forked
+from faults.harms import Harm
+from faults.judge import End
 from faults.kinds import Fault
 
 SOURCE = Path(__file__).with_name("shim.c")
@@ -36,9 +39,10 @@ def build(folder: Path) -> Path:
     return library
 
 
-def environment(library: Path) -> dict[str, str]:
-    """Environment of a process with the shim; BLAS at one thread, so that forks are safe."""
-    return os.environ | {"LD_PRELOAD": str(library), "OMP_NUM_THREADS": "1"}
+def environment(library: Path | None) -> dict[str, str]:
+    """Environment of a process with the shim, if any; BLAS at one thread, so forks are safe."""
+    preloaded = {} if library is None else {"LD_PRELOAD": str(library)}
+    return os.environ | preloaded | {"OMP_NUM_THREADS": "1"}
 
 
 class Shim:
@@ -66,6 +70,23 @@ class Shim:
         """Count from 0, and let nothing fail."""
         self._library.faults_arm(ctypes.c_long(0), 0, 0, 0)
 
+    def can(self, fault: Fault) -> bool:
+        """Whether the shim can do it."""
+        return fault.is_of_a_call
+
+    def look_at(self, act: Act) -> End:
+        """Run undisturbed, and count the calls."""
+        self.disarm()
+        return forked(act)
+
+    def harm(self, fault: Fault, point: int) -> Harm:
+        """The fault at the call of this number, from 1."""
+        return _OfCall(self, fault, point)
+
+    def heal(self) -> None:
+        """Let nothing fail any more; what was counted stays."""
+        self._library.faults_heal()
+
     @property
     def seen(self) -> int:
         """File-changing calls since it was armed, in this process and its children."""
@@ -80,3 +101,23 @@ class Shim:
     def struck_removing(self) -> bool:
         """Whether the removing of a file failed."""
         return bool(self._library.faults_kinds() & REMOVES)
+
+
+class _OfCall(Harm):
+    """A fault at one call, and perhaps at all later ones."""
+
+    def __init__(self, shim: Shim, fault: Fault, point: int) -> None:
+        self.shim, self.fault, self.point = shim, fault, point
+
+    def prepare(self) -> None:
+        """Arm the shim."""
+        self.shim.arm(self.fault, self.point)
+
+    def heal(self) -> None:
+        """Let nothing fail any more."""
+        self.shim.heal()
+
+    def met(self, end: End) -> bool:  # noqa: ARG002 (the shim knows)
+        """Whether the call came, and was one that this fault meets."""
+        self.struck_removing = self.shim.struck_removing
+        return bool(self.shim.struck)

@@ -3,7 +3,12 @@
 from faults.calls import CALLS
 from faults.damage import DAMAGE
 from faults.hostile.topic import HOSTILE
+from faults.kills import KILLS
+from faults.limits import LIMITS_MET
 from faults.power_losses import POWER_LOSSES
 from faults.several import SEVERAL
 
-TOPICS = {topic.name: topic for topic in (CALLS, POWER_LOSSES, DAMAGE, HOSTILE, SEVERAL)}
+TOPICS = {
+    topic.name: topic
+    for topic in (CALLS, KILLS, LIMITS_MET, POWER_LOSSES, DAMAGE, HOSTILE, SEVERAL)
+}

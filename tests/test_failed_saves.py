@@ -114,8 +114,12 @@ def test_a_disk_that_does_not_even_remove_hides_no_error(
             hand_session(n_units=4).save(saved)
     assert (error.value.errno, error.value.filename) == (errno.EIO, str(saved))
     (stray,) = [path for path in saved.parent.iterdir() if path != saved]
-    assert f"{stray} stays (Input/output error); a later run sweeps it" in caplog.text
+    assert f"{stray} stays (Input/output error); a later save sweeps it" in caplog.text
     assert verify(saved).is_good
+    with atomic.partial_file(saved) as being_written:  # by another thread, say
+        being_written.touch()
+        hand_session(n_units=4).save(saved)
+        assert set(saved.parent.iterdir()) == {saved, being_written}
 
 
 def test_a_folder_that_cannot_be_synced_is_told_and_the_save_can_be_repeated(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import re
 import shutil
@@ -10,6 +11,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,25 +22,30 @@ import pytest
 from faults import __main__ as program
 from faults import calls
 from faults.judge import DAMAGED, End, Tally, judge, state_of
-from faults.kinds import FAULTS
+from faults.kills import KILLS_OF
+from faults.kinds import EVERY_FAULT, FAULTS, LIMITS, RANDOM_KILL
 from faults.lab import PARAMETERS, Lab
+from faults.limits import TIMES
 from faults.page import PAGE, rendered, stored
-from faults.planting import ROOT, plant, scratch_folder
+from faults.planting import ROOT, Found, plant, scratch_folder
 from faults.power import PAGE_BYTES, Call, after_power_loss
 from faults.power_losses import POWER_LOSSES
 from faults.scenarios import SCENARIOS, small_session
 from faults.shim import NoCompilerError, build, environment
+from faults.strace import can_trace
+from faults.tables import total
 from faults.topics import TOPICS
 from hdmea.steps.registry import STEPS
 
 SAMPLES = {
     # scenario: what share of the calls get each fault
-    "save over an old file": 0.03,
+    "save over an old file": 0.02,
     "save without overwriting": 0.01,
     "save of an array kept on disk": 0.01,
-    "link to the last result": 1.0,
-    "`compute_sta` on a file": 0.01,
-    "part of `extract_features`": 0.02,
+    "link to the last result": 0.5,
+    "`compute_sta` on a file": 0.001,
+    "part of `extract_features`": 0.001,
+    "all of `load_recording`": 0.001,
     "table of units": 0.15,
 }
 
@@ -54,28 +61,107 @@ def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
 # -- a sample --------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def room(lab: Lab) -> Iterator[Path]:
+    folder = (scratch_folder() or lab.folder) / f"room_{os.getpid()}"
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def all_good(found: Found) -> Tally:
+    assert found.wrong == []
+    everything = total(asdict(tally) for tally in found.tallies.values())
+    assert everything.bad == {}
+    assert everything.faults == everything.old + everything.new + everything.between
+    return everything
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("scenario", SAMPLES)
-def test_no_fault_tears_loses_or_hides_anything(scenario: str, shim: Path, lab: Lab) -> None:
-    room = (scratch_folder() or lab.folder) / f"room_{os.getpid()}"
-    try:
-        found = plant(shim, lab, room, scenario, list(FAULTS), share=SAMPLES[scenario])
-    finally:
-        shutil.rmtree(room, ignore_errors=True)
-    assert found.wrong == []
-    total = Tally()
-    for tally in found.tallies.values():
-        total.add(tally)
-    assert total.bad == {}
-    assert total.faults == total.old + total.new + total.between > len(FAULTS) / 2
+def test_no_fault_tears_loses_or_hides_anything(
+    scenario: str, shim: Path, lab: Lab, room: Path
+) -> None:
+    found = plant(shim, lab, room, scenario, list(FAULTS), share=SAMPLES[scenario])
+    everything = all_good(found)
+    assert everything.faults > len(FAULTS) / 2
+    assert everything.retries > 3
+    assert everything.next_runs + everything.swept > 0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_strace_plants_faults_where_no_shim_can_be_built(lab: Lab, room: Path) -> None:
+    if why := can_trace():
+        pytest.skip(why)
+    faults = ["kill", "torn write", "SIGINT", "ENOSPC for ever", "EIO once", "EIO for ever"]
+    found = plant(
+        None, lab, room, "save over an old file", faults, share=0.01, planter="strace"
+    )  # fmt: skip
+    assert all_good(found).faults == 5
+    assert found.tallies["torn write"] == Tally()  # which it cannot
+    assert found.calls > 80
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_limits_of_the_system_and_random_kills_leave_the_old_file_or_the_new_one(
+    lab: Lab, room: Path
+) -> None:
+    faults = [*LIMITS, RANDOM_KILL.name]
+    found = plant(
+        None, lab, room, "save of an array kept on disk", faults, times=3, planter="none"
+    )  # fmt: skip
+    everything = all_good(found)
+    assert everything.faults == everything.retries + everything.next_runs
+    assert set(found.skipped) <= {"full file system"}
+    assert all(tally.faults > 0 for tally in found.tallies.values())
+    for why in found.skipped.values():
+        pytest.skip(why)
+
+
+CARELESS = """
+import json, sys
+from pathlib import Path
+from faults import driver, scenarios
+
+def prepare(_, folder):
+    def act():
+        try:
+            with (folder / "units.csv").open("w") as file:
+                for line in range(3):
+                    file.write("new" * 5000)
+                    file.flush()
+        except OSError:
+            pass
+    return act
+
+start = {"units.csv": scenarios.SCENARIOS["table of units"].start["units.csv"]}
+scenarios.SCENARIOS["careless"] = scenarios.Scenario("careless", start, prepare, tuple(start))
+asked = {"faults": json.loads(sys.argv[3]), "share": 1.0, "times": 2, "planter": "shim"}
+driver.main(Path(sys.argv[1]), Path(sys.argv[2]), "careless", asked)
+"""
+
+
+def test_what_a_careless_writer_does_is_found(shim: Path, lab: Lab, room: Path) -> None:
+    faults = ["kill", "ENOSPC for ever", "size limit", "read-only folder"]
+    done = run_with(shim, CARELESS, lab.folder, room, json.dumps(faults))
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    bad = {one["fault"]: Tally(**one["tally"]).bad for one in told if "tally" in one}
+    assert bad == {
+        "kill": {"torn": 3},
+        "ENOSPC for ever": {"torn": 3, "silent": 4},
+        "size limit": {"torn": 2, "silent": 2},
+        "read-only folder": {"silent": 2},
+    }
 
 
 def test_every_step_and_its_part_is_among_what_is_run() -> None:
     assert set(PARAMETERS) == set(STEPS)
     for step in STEPS:
-        assert {f"`{step}` on a file", f"part of `{step}`"} < set(SCENARIOS)
-    assert set(SAMPLES) < set(SCENARIOS)
+        assert {f"`{step}` on a file", f"part of `{step}`", f"all of `{step}`"} < set(SCENARIOS)
+    assert set(SAMPLES) | set(KILLS_OF) | set(TIMES) < set(SCENARIOS)
+    assert sum(KILLS_OF.values()) == 1000
 
 
 # -- what would be found ---------------------------------------------------------------------------
@@ -97,6 +183,10 @@ def test_every_step_and_its_part_is_among_what_is_run() -> None:
         ("old", "EIO once", End(1, {"number": errno.ENOSPC}), {"old": 1, "wrong_error": 1}),
         ("old", "EIO once", End(1, {"filename": "elsewhere.h5"}), {"old": 1, "wrong_error": 1}),
         ("old", "EIO once", End(1, {"message": "no"}), {"old": 1, "wrong_error": 1}),
+        ("old", "size limit", End(1, {"number": errno.EFBIG}), {"old": 1}),
+        ("old", "memory limit", End(1, {"kind": "MemoryError"}), {"old": 1}),
+        ("old", "EIO once", End(1, {"kind": "MemoryError"}), {"old": 1, "wrong_error": 1}),
+        ("old", "random kill", End(-9, {}), {"old": 1}),
         ("old", "SIGINT", End(1, {"kind": "KeyboardInterrupt"}), {"old": 1}),
         ("old", "SIGINT", End(1, {"kind": "RuntimeError"}), {"old": 1, "wrong_error": 1}),
         ("stray", "EIO once", End(1, {}), {"old": 1, "strays": 1}),
@@ -132,7 +222,7 @@ def test_what_breaks_a_promise_is_counted(
         "message": f"could not write {path}: Input/output error",
     } | dict(end.error)
     told = End(end.code, error if end.code > 0 else {})
-    tally = judge(told, FAULTS[fault], tmp_path, finals, before, after, struck_removing=False)
+    tally = judge(told, EVERY_FAULT[fault], tmp_path, finals, before, after, struck_removing=False)
     assert tally == Tally(faults=1, **expected)
     assert (state_of(tmp_path, finals)["rec.h5"] == DAMAGED) is (done in ("cut", "flipped"))
 
@@ -314,7 +404,7 @@ def test_the_page_shows_what_broke_a_promise_and_what_was_not_done() -> None:
     page = rendered(torn)
     assert calls.bad(torn["calls"]) == 2
     assert "Of 3 faults 2 broke a promise" in page
-    assert "| table of units | 3 | 3 | 1 | 0 | 0 | **2** |" in page
+    assert "| table of units | 3 | 1 | 3 | 1 | 0 | 0 | **2** |" in page
     assert "Not done yet: save over an old file, " in page
     assert "Not done yet: save over an old file, save without overwriting." in page
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from hdmea.errors import OutputWriteError
 from hdmea.interruption import RunInterrupted, stopping_at_safe_points
 from hdmea.pipeline import run_recording
 from hdmea.store import lock
@@ -190,3 +192,32 @@ def test_two_runs_of_one_recording_give_one_result(places: dict[str, Path], tmp_
     again = run_recording(steps, tmp_path / "other.h5", **places)
     assert mine.content_digest == again.content_digest
     assert [path.name for path in (tmp_path / "work").iterdir()] == ["last.h5"]
+
+
+def test_a_lock_that_this_process_could_not_give_back_does_not_make_it_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patch, sole_worker(tmp_path):
+        patch.setattr(Path, "unlink", fails)
+    assert (tmp_path / LOCK).exists()
+    with sole_worker(tmp_path):
+        owner = Owner.of(tmp_path / LOCK)
+        assert owner is not None
+        assert is_at_work(tmp_path / LOCK, owner)  # for another thread
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dead_lock_that_cannot_be_moved_is_an_error_that_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    path = put(tmp_path, replace(Owner.here(), pid=2**22 + 1))
+    monkeypatch.setattr(Path, "rename", fails)
+    with pytest.raises(OutputWriteError, match="Input/output error"), sole_worker(tmp_path):
+        pass
+    assert list(tmp_path.iterdir()) == [path]

@@ -304,7 +304,7 @@ def test_without_overwriting_an_existing_file_stays(tmp_path: Path) -> None:
 def test_strays_of_dead_writers_are_swept_and_those_of_living_ones_stay(tmp_path: Path) -> None:
     host = socket.gethostname().replace(".", "-")
     dead = tmp_path / f".a.h5.{host}.{2**22 + 1}.00ff00ff.partial"
-    living = tmp_path / f".a.h5.{host}.{os.getpid()}.00ff00ff.partial"
+    living = tmp_path / f".a.h5.{host}.{os.getppid()}.00ff00ff.partial"
     elsewhere = tmp_path / ".a.h5.other-host.1.00ff00ff.partial"
     for stray in (dead, living, elsewhere):
         stray.write_text("half")

@@ -34,7 +34,7 @@ def run_child(
     """
     # -P: a module lying in the working directory must not be taken for one of ours.
     command = [sys.executable, "-P", "-W", "ignore", "-m", module, *arguments]
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+    with _scratch() as out, _scratch() as err:
         try:
             code = subprocess.run(
                 command, stdin=subprocess.DEVNULL, stdout=out, stderr=err,
@@ -62,6 +62,13 @@ def limit_this_process(output_bytes: int) -> None:
     """For the child: a crash leaves no core file, and endless output does not fill the disk."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (output_bytes, output_bytes))
+
+
+def _scratch() -> IO[bytes]:
+    """A file for what the child says; in memory where that can be: a full disk must not end it."""
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("hdmea"), "w+b")
+    return tempfile.TemporaryFile()
 
 
 def _environment() -> dict[str, str]:

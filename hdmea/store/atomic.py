@@ -24,6 +24,8 @@ from hdmea.store.interrupts import kept_from
 
 _SUFFIX = ".partial"
 _log = logging.getLogger("hdmea")
+_being_written: set[str] = set()
+"""Names of the partial files that this process writes just now."""
 
 
 @contextmanager
@@ -123,13 +125,15 @@ def partial_file(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         sweep(path.parent)
     partial = path.with_name(partial_name(path.name))
+    _being_written.add(partial.name)
     try:
         yield partial
     finally:
+        _being_written.discard(partial.name)
         try:
             partial.unlink(missing_ok=True)
         except OSError as error:  # the file is published, or an error says more than this one
-            _log.warning("%s stays (%s); a later run sweeps it", partial, error.strerror)
+            _log.warning("%s stays (%s); a later save sweeps it", partial, error.strerror)
 
 
 @contextmanager
@@ -156,13 +160,16 @@ def sole_writer(path: Path) -> Iterator[None]:
 def sweep(folder: Path) -> list[Path]:
     """Remove what killed writers left in a folder; return what was removed.
 
-    A stray is a hidden partial file of this host whose process is gone and that nobody locks.
+    A stray is a hidden partial file of this host whose process is gone and that nobody locks, or
+    one that this process could not remove when the disk failed.
     """
     removed = []
     host = _host()
     for stray in folder.glob(f".*.{host}.*{_SUFFIX}"):
         pid = stray.name.removesuffix(_SUFFIX).split(".")[-2]
-        if not pid.isdecimal() or _is_running(int(pid)):
+        if not pid.isdecimal() or stray.name in _being_written:
+            continue
+        if int(pid) != os.getpid() and _is_running(int(pid)):
             continue
         with suppress(OSError):  # somebody else sweeps too, or the file is not ours to remove
             descriptor = os.open(stray, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)

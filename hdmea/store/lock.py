@@ -20,6 +20,7 @@ from pathlib import Path
 
 import psutil  # type: ignore[import-untyped] # ships no types
 
+from hdmea.errors import OutputWriteError
 from hdmea.interruption import safe_point
 from hdmea.store.atomic import named_errors, partial_file
 
@@ -30,6 +31,8 @@ DEAD_AFTER_S = 300.0
 _LOOK_EVERY_S = 0.5
 _JOB_VARIABLES = ("SLURM_JOB_ID", "LSB_JOBID", "PBS_JOBID", "JOB_ID")
 _log = logging.getLogger("hdmea")
+_held: set[str] = set()
+"""Tokens of the locks that this process has taken and not given back."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,8 @@ class Owner:
 def is_at_work(lock: Path, owner: Owner) -> bool:
     """Whether the owner of a lock lives, as far as can be told from here."""
     if owner.host == socket.gethostname():
+        if owner.pid == os.getpid():
+            return owner.token in _held  # one that a failing disk did not let go is not
         try:
             found = psutil.Process(owner.pid)
             return bool(
@@ -110,7 +115,28 @@ def sole_worker(folder: Path) -> Iterator[None]:
     RunInterrupted
         If the run is to end while it waits.
     """
-    lock, mine, told = folder / LOCK, Owner.here(), ""
+    lock, mine = folder / LOCK, Owner.here()
+    _held.add(mine.token)
+    try:
+        _wait_for(lock, mine)
+        ended = threading.Event()
+        touching = threading.Thread(target=_touch, args=(lock, ended), daemon=True)
+        touching.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            touching.join()
+            if Owner.of(lock) == mine:
+                with suppress(OSError):
+                    lock.unlink()
+    finally:
+        _held.discard(mine.token)
+
+
+def _wait_for(lock: Path, mine: Owner) -> None:
+    """Take a lock when its owner has given it back, or is dead."""
+    told = ""
     while not _take(lock, mine):
         owner = Owner.of(lock)
         if owner is not None and is_at_work(lock, owner):
@@ -123,17 +149,6 @@ def sole_worker(folder: Path) -> Iterator[None]:
             time.sleep(_LOOK_EVERY_S)
         elif _remove_of_dead(lock, owner):
             _log.info("%s: going on after %s", lock.parent, owner or "an unknown process")
-    ended = threading.Event()
-    touching = threading.Thread(target=_touch, args=(lock, ended), daemon=True)
-    touching.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        touching.join()
-        if Owner.of(lock) == mine:
-            with suppress(OSError):
-                lock.unlink()
 
 
 def _take(lock: Path, mine: Owner) -> bool:
@@ -154,19 +169,19 @@ def _take(lock: Path, mine: Owner) -> bool:
 
 def _remove_of_dead(lock: Path, owner: Owner | None) -> bool:
     """Remove a dead owner's lock; False if somebody else was faster."""
-    aside = lock.with_name(f"{lock.name}.{secrets.token_hex(4)}")
-    try:
-        lock.rename(aside)
-    except FileNotFoundError:
-        return False
-    try:
+    with partial_file(lock) as aside:
+        try:
+            with named_errors(lock):
+                lock.rename(aside)
+        except OutputWriteError:
+            if lock.exists():
+                raise
+            return False
         if Owner.of(aside) != owner:  # not the one that was looked at: a living one's, put back
             with suppress(OSError):
                 os.link(aside, lock)
             return False
         return True
-    finally:
-        aside.unlink(missing_ok=True)
 
 
 def _touch(lock: Path, ended: threading.Event) -> None:
@@ -177,12 +192,9 @@ def _touch(lock: Path, ended: threading.Event) -> None:
 
 def _now_s(folder: Path) -> float:
     """What time it is for the disk of a folder, whose clock may be another host's."""
-    probe = folder / f".clock.{secrets.token_hex(4)}"
     try:
-        probe.touch()
-        return probe.stat().st_mtime
+        with partial_file(folder / "clock") as probe:
+            probe.touch()
+            return probe.stat().st_mtime
     except OSError:
         return time.time()
-    finally:
-        with suppress(OSError):
-            probe.unlink()

@@ -51,7 +51,8 @@ def spooled(folder: Path, shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array
         named = OutputWriteError(
             f"an array of {size / 1e9:.3g} GB is beyond the memory budget, and could not be put "
             f"into {folder}: {error.strerror or error}; make room there, choose another output "
-            "folder, or raise the budget (memory_budget_gb=, HDMEA_MEMORY_GB)"
+            "folder, let the process have more memory (ulimit -v), or raise the budget "
+            "(memory_budget_gb=, HDMEA_MEMORY_GB)"
         )
         named.errno, named.filename = error.errno, str(folder)
         raise named from error
