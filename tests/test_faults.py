@@ -98,7 +98,7 @@ def test_strace_plants_faults_where_no_shim_can_be_built(lab: Lab, room: Path) -
     found = plant(
         None, lab, room, "save over an old file", faults, share=0.01, planter="strace"
     )  # fmt: skip
-    assert all_good(found).faults == 5
+    assert all_good(found).faults >= 5
     assert found.tallies["torn write"] == Tally()  # which it cannot
     assert found.calls > 80
 
@@ -183,7 +183,7 @@ def test_every_step_and_its_part_is_among_what_is_run() -> None:
         ("old", "EIO once", End(1, {"number": errno.ENOSPC}), {"old": 1, "wrong_error": 1}),
         ("old", "EIO once", End(1, {"filename": "elsewhere.h5"}), {"old": 1, "wrong_error": 1}),
         ("old", "EIO once", End(1, {"message": "no"}), {"old": 1, "wrong_error": 1}),
-        ("old", "size limit", End(1, {"number": errno.EFBIG}), {"old": 1}),
+        ("old", "size limit", End(1, {"number": errno.EFBIG, "says": errno.EFBIG}), {"old": 1}),
         ("old", "memory limit", End(1, {"kind": "MemoryError"}), {"old": 1}),
         ("old", "EIO once", End(1, {"kind": "MemoryError"}), {"old": 1, "wrong_error": 1}),
         ("old", "random kill", End(-9, {}), {"old": 1}),
@@ -219,7 +219,7 @@ def test_what_breaks_a_promise_is_counted(
         "kind": "OutputWriteError",
         "errno": end.error.get("number", errno.EIO),
         "filename": str(path),
-        "message": f"could not write {path}: Input/output error",
+        "message": f"could not write {path}: {os.strerror(end.error.get('says', errno.EIO))}",
     } | dict(end.error)
     told = End(end.code, error if end.code > 0 else {})
     tally = judge(told, EVERY_FAULT[fault], tmp_path, finals, before, after, struck_removing=False)
