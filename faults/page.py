@@ -27,6 +27,9 @@ tests (`tests/test_faults.py`).
 - A save that returns is in the file. One that does not raises an error with the path and the
   system's error number, and the interpreter goes on.
 - The same holds after a power loss, on disks that do as they say when they are asked to sync.
+- A run with a work folder that is ended, or killed, and started again gives the content that it
+  would have given.
+- A file that has been damaged since is not read as good, and `hdmea verify` says what is damaged.
 - A file, table or name that comes from anywhere cannot make hdmea read or write other files, run
   code, take all memory or time, or act on the terminal: it is refused by name, or harmless.
 - After an error nothing is left beside the file. What a killed process leaves is hidden, never

@@ -3,6 +3,7 @@
 from faults.calls import CALLS
 from faults.damage import DAMAGE
 from faults.hostile.topic import HOSTILE
+from faults.interruptions import INTERRUPTIONS
 from faults.kills import KILLS
 from faults.limits import LIMITS_MET
 from faults.power_losses import POWER_LOSSES
@@ -10,5 +11,5 @@ from faults.several import SEVERAL
 
 TOPICS = {
     topic.name: topic
-    for topic in (CALLS, KILLS, LIMITS_MET, POWER_LOSSES, DAMAGE, HOSTILE, SEVERAL)
+    for topic in (CALLS, KILLS, LIMITS_MET, INTERRUPTIONS, POWER_LOSSES, DAMAGE, HOSTILE, SEVERAL)
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from pathlib import Path
@@ -11,7 +12,7 @@ import yaml
 
 from hdmea.batch import leftovers, remove
 from hdmea.cli import main
-from hdmea.errors import ParameterError
+from hdmea.errors import OutputWriteError, ParameterError
 from hdmea.store.lock import sole_worker
 
 DAY_S = 86400.0
@@ -83,6 +84,18 @@ def test_what_runs_do_not_make_is_not_touched(work: Path) -> None:
     assert main(["clean", "--work", str(work), "--remove"]) == 0
     assert sorted(path.name for path in work.iterdir()) == ["link", "own"]
     assert (work.parent / "results/a.h5").exists()
+
+
+def test_what_cannot_be_removed_is_named(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path, **_: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    (found,) = leftovers(work, ["b"])
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(OutputWriteError, match="cannot be removed: Permission denied") as raised:
+        remove(found)
+    assert raised.value.errno == errno.EACCES
+    assert raised.value.filename == str(work / "b/load_recording.part.h5")
 
 
 def test_unknown_recordings_and_missing_folders_are_said(

@@ -5,6 +5,7 @@ Whole runs are expensive, so a test follows one run and says all that must be tr
 
 from __future__ import annotations
 
+import signal
 from collections import Counter
 from functools import cache
 from pathlib import Path
@@ -17,6 +18,7 @@ from hdmea.batch import parts_of, read_config
 from hdmea.features.registry import FEATURES
 from hdmea.pipeline import PipelineSession, run_recording, verify
 from hdmea.simulate import SimulatedDataset
+from hdmea.store.reader import SessionFile
 
 STEPS: dict[str, Any] = {
     "load_recording": {"probe": "off"},  # what the probe does is tested elsewhere
@@ -180,6 +182,29 @@ def test_deferred_run_killed_and_resumed(project: Project, library_digest: Any) 
     assert project.digest(target) == library_digest(ONE)
     result = PipelineSession.load(project.folder / target)
     assert result.contributions["load_recording"].run == made_before
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_run_that_is_asked_to_end_goes_on_and_does_nothing_twice(
+    number: signal.Signals, project: Project, library_digest: Any
+) -> None:
+    del project.files[TWO]
+    project.configure()
+    target, work = f"results/{ONE}.h5", project.folder / "work" / ONE
+    said = project.run_until(f"work/{ONE}/load_recording.part.h5", target, number=number)
+    assert f"interrupted by {number.name}" in said
+    assert not (work / ".lock").exists()
+    done = {path.name: path.stat().st_mtime_ns for path in work.glob("*.part.h5")}
+    assert "load_recording.part.h5" in done
+    runs = {
+        name: made.run
+        for path in work.glob("*.part.h5")
+        for name, made in SessionFile(path).contributions().items()
+    }
+    project.run("--nolock", target)
+    assert project.digest(target) == library_digest(ONE)
+    result = PipelineSession.load(project.folder / target).contributions
+    assert {name: result[name].run for name in runs} == runs
 
 
 def test_parts_are_deleted_where_they_are_not_kept(project: Project, library_digest: Any) -> None:

@@ -80,16 +80,23 @@ class Project:
         assert process.returncode == code, said
         return said
 
-    def run_until(self, file: str, *arguments: str, limit_s: float = 60) -> None:
-        """Start snakemake, and kill all of its group as soon as a file is there."""
+    def run_until(
+        self,
+        file: str,
+        *arguments: str,
+        number: signal.Signals = signal.SIGKILL,
+        limit_s: float = 60,
+    ) -> str:
+        """Start snakemake, and signal all of its group as soon as a file is there; what it says."""
         deadline = time.monotonic() + limit_s
         with self.started(*arguments) as process:
             while not (self.folder / file).exists():
                 assert process.poll() is None, process.communicate()[0]
                 assert time.monotonic() < deadline, f"{file} did not appear"
                 time.sleep(0.01)
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
+            os.killpg(process.pid, number)
+            said, _ = process.communicate(timeout=limit_s)
+        return said
 
     def digest(self, file: str) -> str:
         found = verify(self.folder / file)

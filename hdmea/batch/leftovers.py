@@ -115,10 +115,12 @@ def remove(leftover: Leftover) -> None:
         ):
             path.rmdir()
     except OSError as error:
-        raise OutputWriteError(
+        named = OutputWriteError(
             f"{path} cannot be removed: {error.strerror or error}. Ask its owner for the right to "
             "write into its folder"
-        ) from error
+        )
+        named.errno, named.filename = error.errno, str(path)
+        raise named from error
 
 
 def _is_work(folder: Path) -> bool:
