@@ -1,5 +1,7 @@
 """Immediate mode: run one step, or one feature, on the parts it needs and write what it adds."""
 
+from pathlib import Path
+
 from _job import job
 
 from hdmea.batch import read_config
@@ -17,5 +19,5 @@ with job() as snakemake:
         cmtr_path=snakemake.input.get("cmtr"),
         stimuli_dir=config.stimuli,
         work_dir=config.work_folder(recording),
-        other_parts=config.parts_there(recording),
+        other_parts=config.parts_there(recording, Path(snakemake.output.part).stem),
     )

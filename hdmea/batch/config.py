@@ -240,11 +240,11 @@ class WorkflowConfig(_Strict):
         """Folder of the parts of immediate mode, those of the tag."""
         return Path(self.steps_dir, self.tag or "")
 
-    def parts_there(self, recording: str) -> list[Path]:
+    def parts_there(self, recording: str, name: str = "*") -> list[Path]:
         """Parts of a recording that are there, of all tags, those of this one first."""
-        own = sorted(Path(self.parts_dir, recording).glob("*.h5"))
-        others = [*Path(self.steps_dir).glob(f"{recording}/*.h5")]
-        others += Path(self.steps_dir).glob(f"*/{recording}/*.h5")
+        own = sorted(Path(self.parts_dir, recording).glob(f"{name}.h5"))
+        others = [*Path(self.steps_dir).glob(f"{recording}/{name}.h5")]
+        others += Path(self.steps_dir).glob(f"*/{recording}/{name}.h5")
         return list(dict.fromkeys([*own, *sorted(others)]))
 
     def work_folder(self, recording: str) -> Path | None:

@@ -78,13 +78,13 @@ def inputs_are_there():
     """Say all that is missing at once, before the first job; not when rules are only looked at."""
     if not workflow.is_main_process:  # a job's own process, which has been told
         return
-    nobody_else_is_running()
-    tell(filter(None, [PAST.to_read(RECORDINGS.values())]))
     try:
         require_inputs(CONFIG, RECORDINGS)
         require_past(RECORDINGS.values())
     except HdmeaError as error:
         raise WorkflowError(str(error)) from error
+    nobody_else_is_running()
+    tell(filter(None, [PAST.to_read(RECORDINGS.values())]))
     REFUSED.update(PAST.spoilt(RECORDINGS.values()))
     tell(remarks() + PAST.changed(RECORDINGS.values()))
 
