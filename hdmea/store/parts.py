@@ -25,7 +25,7 @@ from hdmea.store.reader import SessionFile
 from hdmea.store.writer import write_session_file
 
 KEPT_EVERY_S = 60.0
-"""A run that is killed has lost no more of a long computation than this, and a piece."""
+"""Of a computation in pieces a run that is killed has lost no more than this, and a piece."""
 _LASTS = "last*.h5"
 _log = logging.getLogger("hdmea")
 
