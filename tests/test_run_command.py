@@ -62,6 +62,16 @@ def test_it_gives_what_the_library_gives(
     ]
     assert [path.name for path in Path("work/demo_retina_1").iterdir()] == ["last.h5"]
 
+    Path("none.yaml").write_text(
+        yaml.safe_dump(
+            yaml.safe_load(Path("config.yaml").read_text())
+            | {"steps": STEPS | {"compute_sta": {"stimulus": "no_such"}}}
+        )
+    )
+    assert main(words(places, "--config", "none.yaml")) == 1
+    assert "done/demo_retina_1.h5 is as it was" in capsys.readouterr().err
+    assert verify("done/demo_retina_1.h5").content_digest == expected.content_digest
+
 
 @pytest.mark.usefixtures("here")
 def test_it_ends_when_it_is_asked_to_and_goes_on(places: dict[str, Path]) -> None:

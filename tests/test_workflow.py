@@ -5,6 +5,7 @@ Whole runs are expensive, so a test follows one run and says all that must be tr
 
 from __future__ import annotations
 
+import re
 import signal
 from collections import Counter
 from functools import cache
@@ -95,7 +96,13 @@ def test_dry_run_shows_the_jobs_of_each_mode(
     project: Project, mode: str, expected: dict[str, int]
 ) -> None:
     project.configure(mode=mode, checkpoints=["add_section_time"])
-    found = jobs(project.run("-n"))
+    said = project.run("-n")
+    found = jobs(said)
+    for name, pair in project.files.items():
+        size = sum(path.stat().st_size for path in pair) / 1e6
+        assert f"\n{name}: 7 of 7 to be made, {size:.1f} MB to be read\n" in said
+    assert said.count("\n  compute_sta: not done yet\n") == 2
+    assert "\n14 to be made for 2 of 2 recordings, " in said
     common = {"draw_overview": 2, "units_table": 1, "all": 1}
     assert found == {**expected, **common, "total": sum([*expected.values(), *common.values()])}
     assert {path.name for path in project.folder.iterdir()} <= {"config", ".snakemake"}
@@ -291,6 +298,9 @@ def test_a_variant_in_the_other_mode_takes_over_what_matches(project: Project) -
     first = project.digest(f"results/{ONE}.h5")
     project.steps |= {"compute_sta": {"cover_range": [-13, 0]}}
     project.configure(mode="immediate", tag="longer")
+    said = project.run("-n", f"results/longer/{ONE}.h5")
+    assert f"\n{ONE}: 1 of 4 to be made, " in said
+    assert re.search(r"\n  sta\.\w+: cover_range \[-12, 0\] -> \[-13, 0\]\n", said)
     project.run(f"results/longer/{ONE}.h5")
     assert project.digest(f"results/{ONE}.h5") == first
     runs = [
@@ -301,3 +311,10 @@ def test_a_variant_in_the_other_mode_takes_over_what_matches(project: Project) -
     changed = {name for name in runs[0] if runs[0][name] != runs[1][name]}
     assert len(runs[0]) == 4
     assert [name.partition(".")[0] for name in changed] == ["sta"]
+
+    project.steps |= {"compute_sta": {"stimulus": "no_such"}}
+    project.configure(mode="deferred")
+    said = project.run(f"results/{ONE}.h5", code=1)
+    assert not (project.folder / f"results/{ONE}.h5").exists()  # Snakemake has removed it
+    assert f"\n{ONE}: last time's result is work/{ONE}/last.h5\n" in said
+    assert project.digest(f"work/{ONE}/last.h5") == first

@@ -5,10 +5,10 @@ What the workflow's rules ask; they know this room and `hdmea.pipeline`, nothing
 
 from hdmea.batch.columns import cells_in
 from hdmea.batch.config import WorkflowConfig, read_config
-from hdmea.batch.forecast import Forecast, forecast
+from hdmea.batch.forecast import Forecast, forecast, in_total
 from hdmea.batch.leftovers import Leftover, leftovers, remove
 from hdmea.batch.made import made
-from hdmea.batch.past import TABLE, Past
+from hdmea.batch.past import TABLE, Past, last_result
 from hdmea.batch.plan import (
     Part,
     all_steps,
@@ -38,6 +38,8 @@ __all__ = [
     "config_of_file",
     "default_config",
     "forecast",
+    "in_total",
+    "last_result",
     "leftovers",
     "made",
     "movie_digests",

@@ -6,7 +6,7 @@ anew stands what is there of before, under its new key, so that all that depends
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from hdmea.batch.recordings import Recording
 from hdmea.contribution import Contribution, Recipe
 from hdmea.errors import HdmeaError, SessionFileError
 from hdmea.session import PipelineSession
-from hdmea.steps.registry import get_step
+from hdmea.steps.registry import STEPS, get_step
 from hdmea.steps.running import run
 from hdmea.store.parts import NoWork
 from hdmea.store.reader import SessionFile
@@ -99,8 +99,13 @@ def forecast(config: WorkflowConfig, recording: Recording) -> Forecast:
     """
     name = recording.name
     there = _There(_files(config, name))
+    steps = all_steps(config, recording)
+    if there.is_empty:  # then nothing has to be read to know that all is to be made
+        sizes = sum(_read_of({"size": _file_size(path)}) for path in recording.files.values())
+        redone = [Redone(step, NOT_DONE, sizes if STEPS[step].creates else 0) for step in steps]
+        return Forecast(name, tuple(redone), (), sizes, tuple(there.unreadable))
     session = _Unmade(name, there, recording, config.stimuli)
-    for step_name, values in all_steps(config, recording).items():
+    for step_name, values in steps.items():
         step = get_step(step_name)
         try:
             run(step, session, step.parse(values))
@@ -116,6 +121,14 @@ def forecast(config: WorkflowConfig, recording: Recording) -> Forecast:
     kept = tuple(made.name for made in session.kept)
     reads_bytes = own if session.redone else 0
     return Forecast(name, tuple(session.redone), kept, reads_bytes, tuple(there.unreadable))
+
+
+def in_total(forecasts: Iterable[Forecast]) -> str:
+    """What would be done with several recordings together, in a line."""
+    found = list(forecasts)
+    n_made, n_busy = sum(len(one.redone) for one in found), sum(bool(one.redone) for one in found)
+    size = _size(sum(one.reads_bytes for one in found))
+    return f"{n_made} to be made for {n_busy} of {len(found)} recordings, {size} to be read"
 
 
 def _files(config: WorkflowConfig, name: str) -> list[Path]:
@@ -139,6 +152,11 @@ class _There(NoWork):
                 continue
             for made in held.values():
                 self._by_name.setdefault(made.name, []).append(made)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing can be taken from here."""
+        return not self._by_name
 
     def find(self, name: str, key: str) -> Contribution | None:  # type: ignore[override]
         """The contribution of this name and key."""
@@ -232,6 +250,13 @@ def _nbytes(made: Contribution) -> int:
 def _read_of(file: Mapping[str, int]) -> int:
     size = int(file.get("size", 0))
     return size if size <= _SAMPLED_FROM_BYTES else _SAMPLES_BYTES
+
+
+def _file_size(path: str) -> int:
+    try:
+        return Path(path).stat().st_size
+    except OSError:  # that it is missing is said by `require_inputs`
+        return 0
 
 
 def _size(n_bytes: int) -> str:

@@ -21,6 +21,7 @@ from hdmea.batch.plan import parts_of
 from hdmea.batch.recordings import Recording
 from hdmea.errors import HdmeaError, ParameterError
 from hdmea.mcs.digest import FileStamp, file_digest, file_stamp
+from hdmea.store.parts import last_in
 from hdmea.store.reader import SessionFile
 from hdmea.store.small_file import write_small_file
 from hdmea.store.verify import verify
@@ -238,6 +239,18 @@ class Past:
 
     def _write(self) -> None:
         write_small_file(self._path, json.dumps(self._checked, indent=1).encode())
+
+
+def last_result(config: WorkflowConfig, recording: str) -> Path | None:
+    """Last time's result of a recording, which a run that failed has not taken away.
+
+    Snakemake removes the session file before it makes it anew; the work folder has it then.
+    """
+    places = [config.results_dir / f"{recording}.h5"]
+    work = config.work_folder(recording)
+    if work is not None:
+        places.append(last_in(work, config.tag or ""))
+    return next((path for path in places if path.exists()), None)
 
 
 def _key(path: str | Path) -> str:

@@ -30,7 +30,13 @@ def plan(options: argparse.Namespace) -> int:
     import json
     from dataclasses import asdict
 
-    from hdmea.batch import config_of_file, forecast, read_recordings, require_inputs
+    from hdmea.batch import (
+        config_of_file,
+        forecast,
+        in_total,
+        read_recordings,
+        require_inputs,
+    )
 
     config = config_of_file(options.config)
     recordings = read_recordings(config)
@@ -48,7 +54,5 @@ def plan(options: argparse.Namespace) -> int:
         return 0
     for one in found:
         print("\n".join(one.lines), flush=True)
-    n_made, n_busy = sum(len(one.redone) for one in found), sum(bool(one.redone) for one in found)
-    size = sum(one.reads_bytes for one in found) / 1e6
-    print(f"{n_made} to be made for {n_busy} of {len(found)} recordings, {size:.1f} MB to be read")
+    print(in_total(found))
     return 0

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from hdmea.errors import ParameterError
+from hdmea.errors import HdmeaError, ParameterError
 from hdmea.terminal import say
 
 
@@ -72,16 +72,21 @@ def run(options: argparse.Namespace) -> int:
     on_terminal = sys.stderr.isatty()
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     logging.getLogger("hdmea").setLevel(logging.WARNING if on_terminal else logging.INFO)
-    process(
-        config,
-        recording,
-        output,
-        checkpoints={
-            step: output.parent / "checkpoints" / f"{recording.name}.after_{step}.h5"
-            for step in after
-        },
-        progress=on_terminal,
-    )
+    try:
+        process(
+            config,
+            recording,
+            output,
+            checkpoints={
+                step: output.parent / "checkpoints" / f"{recording.name}.after_{step}.h5"
+                for step in after
+            },
+            progress=on_terminal,
+        )
+    except HdmeaError:
+        if output.exists():
+            print(f"hdmea run: {output} is as it was", file=sys.stderr)
+        raise
     say(summary_line(output))
     say(f"wrote {output}")
     return 0

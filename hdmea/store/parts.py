@@ -30,6 +30,11 @@ _LASTS = "last*.h5"
 _log = logging.getLogger("hdmea")
 
 
+def last_in(folder: Path, tag: str = "") -> Path:
+    """Under which name a work folder keeps the last result, that of a tag."""
+    return folder / (f"last.{tag}.h5" if tag else "last.h5")
+
+
 class Work(Protocol):
     """What earlier runs have left, and where this one keeps what it makes."""
 
@@ -95,7 +100,7 @@ class WorkFolder:
     ) -> None:
         self.folder = Path(folder)
         self._also = [Path(path) for path in also]
-        self._last = self.folder / (f"last.{tag}.h5" if tag else "last.h5")
+        self._last = last_in(self.folder, tag)
         self._keeps_all = keeps_all
         self._read: dict[tuple[int, int], dict[str, Contribution]] = {}
 

@@ -18,6 +18,9 @@ from hdmea.batch import (
     Past,
     all_steps,
     be_the_only_run,
+    forecast,
+    in_total,
+    last_result,
     made,
     movie_digests,
     parts_of,
@@ -87,6 +90,17 @@ def inputs_are_there():
     tell(filter(None, [PAST.to_read(RECORDINGS.values())]))
     REFUSED.update(PAST.spoilt(RECORDINGS.values()))
     tell(remarks() + PAST.changed(RECORDINGS.values()))
+    if workflow.dryrun:
+        found = [foretell(name) for name in RECORDINGS if name not in REFUSED]
+        tell([in_total(found)])
+
+
+@cache
+def foretell(name):
+    """Before anything runs: what is going to be made of a recording, why, and what is read."""
+    found = forecast(CONFIG, RECORDINGS[name])
+    tell(found.lines)
+    return found
 
 
 def remarks():
@@ -151,6 +165,8 @@ def stamps_of(name):
     nobody_else_is_running()
     require_past([RECORDINGS[name]])
     PAST.require_whole([RECORDINGS[name]])
+    if workflow.dryrun:
+        foretell(name)
     return PAST.stamps(RECORDINGS[name])
 
 
@@ -269,7 +285,7 @@ def tell_the_end(failed=False):
         except HdmeaError as error:
             told.append(f"{path.stem}: CANNOT BE READ: {error}")
     if failed:
-        told += table_of(readable) + failures()
+        told += table_of(readable) + failures() + earlier_results()
     tell(told)
 
 
@@ -304,6 +320,19 @@ def failures():
                 f"  read {log}",
             ]
     return lines
+
+
+def earlier_results():
+    """Where last time's result is of recordings whose new one was not made."""
+    done = {path.stem for path in sessions_done()}
+    places = {
+        name: last_result(CONFIG, name)
+        for name in RECORDINGS
+        if name not in done and name not in REFUSED
+    }
+    return [
+        f"{name}: last time's result is {path}" for name, path in places.items() if path
+    ]
 
 
 def tell(lines):
