@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
 import threading
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 import numpy as np
@@ -21,7 +23,7 @@ from hdmea.interruption import (
     safe_point,
     stopping_at_safe_points,
 )
-from hdmea.mcs import known_digest
+from hdmea.mcs import child, known_digest
 from hdmea.pieces import Pieces
 from hdmea.pipeline import assemble, run_part, run_recording
 from hdmea.store import parts as kept_parts
@@ -112,6 +114,58 @@ def test_a_run_that_ends_at_a_safe_point_loses_nothing_and_repeats_nothing(
     assert set(PIECES) < set(first.computed + second.computed)
     assert first.safe_points + second.safe_points == SAFE_POINTS
     assert [path.name for path in work.iterdir()] == ["last.h5"]
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "hdmea.mcs.digest.require_regular",
+        "hdmea.mcs.cmtr._included_us",
+        "hdmea.mcs.streams.AnalogStream.block",
+        "hdmea.kernels.quality._occupied",
+    ],
+)
+def test_long_reading_and_comparing_ends_before_the_next_block(
+    where: str, places: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls, work, steps = 0, tmp_path / "work", {"load_recording": {"probe": "off"}}
+    steps |= {"extract_features": {"features": ["unit_quality"]}}
+    original = resolve_name(where)
+
+    def asked(*values: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        os.kill(os.getpid(), signal.SIGTERM)
+        return original(*values)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(where, asked)
+        with pytest.raises(RunInterrupted):
+            run_recording(steps, tmp_path / "out.h5", work_dir=work, **places)
+    assert calls == 1
+    assert not (tmp_path / "out.h5").exists()
+    result = run_recording(steps, tmp_path / "out.h5", work_dir=work, **places)
+    assert result.content_digest == run_recording(steps, tmp_path / "b.h5", **places).content_digest
+
+
+def test_the_wait_for_the_probe_of_a_recording_can_be_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(child, "_LOOK_EVERY_S", 0.01)
+    ended: list[int | None] = []
+    kill = subprocess.Popen.kill
+    monkeypatch.setattr(
+        subprocess.Popen, "kill", lambda self: (ended.append(self.returncode), kill(self))
+    )
+
+    def wait() -> None:
+        with stopping_at_safe_points():
+            os.kill(os.getpid(), signal.SIGTERM)
+            child.run_child("timeit", ["-n", "1", "-s", "import time", "time.sleep(100)"], 90)
+
+    with pytest.raises(RunInterrupted):
+        wait()
+    assert ended == [None]  # it was still at work
 
 
 def test_parts_that_are_interrupted_go_on_too(

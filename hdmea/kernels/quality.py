@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from hdmea.interruption import safe_point
 from hdmea.kernels.spikes import SpikeTrains, n_coincident
 
 Float64 = npt.NDArray[np.float64]
@@ -188,6 +189,7 @@ def compare_near(
     trains = {unit: _nanoseconds(spikes.of(unit)) for unit in compared}
     found: list[tuple[int, int, float]] = []
     for place, unit in enumerate(compared):
+        safe_point()
         smaller = np.asarray(compared[place + 1 :], dtype=np.int64)
         far = np.hypot(row[smaller] - row[unit], column[smaller] - column[unit])
         near = smaller[far <= max_distance].tolist()

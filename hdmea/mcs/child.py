@@ -13,13 +13,17 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any, Final
 
+from hdmea.interruption import safe_point
+
 _TAIL_BYTES: Final = 4096
 _LEAST_DEADLINE_S: Final = 60.0
 _SLOW_BYTES_PER_S: Final = 20e6
+_LOOK_EVERY_S: Final = 1.0
 
 
 def run_child(
@@ -35,16 +39,38 @@ def run_child(
     # -P: a module lying in the working directory must not be taken for one of ours.
     command = [sys.executable, "-P", "-W", "ignore", "-m", module, *arguments]
     with _scratch() as out, _scratch() as err:
-        try:
-            code = subprocess.run(
-                command, stdin=subprocess.DEVNULL, stdout=out, stderr=err,
-                timeout=deadline_s, env=_environment(), check=False,
-            ).returncode  # fmt: skip
-            problem = _exit_problem(code, err)
-        except subprocess.TimeoutExpired:
-            problem = f"it was not read within {deadline_s:.3g} s"
+        with subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=_environment()
+        ) as child:
+            try:
+                problem = _exit_problem(_wait(child, deadline_s), err)
+            except subprocess.TimeoutExpired:
+                problem = f"it was not read within {deadline_s:.3g} s"
+            finally:
+                child.kill()
         out.seek(0)
         return [json.loads(line) for line in out if line.endswith(b"\n")], problem
+
+
+def _wait(child: subprocess.Popen[bytes], deadline_s: float) -> int:
+    """Exit code of the child; the wait for it may be ended.
+
+    Raises
+    ------
+    subprocess.TimeoutExpired
+        If it has not ended in time.
+    RunInterrupted
+        If the run is to end.
+    """
+    until_s = time.monotonic() + deadline_s
+    while True:
+        left_s = until_s - time.monotonic()
+        try:
+            return child.wait(timeout=max(0.0, min(left_s, _LOOK_EVERY_S)))
+        except subprocess.TimeoutExpired:
+            if left_s <= 0:
+                raise
+        safe_point()
 
 
 def default_deadline_s(cmtr_bytes: int) -> float:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hdmea.errors import ParameterError, RecordingFileError
+from hdmea.interruption import safe_point
 from hdmea.mcs import typeids
 from hdmea.mcs.chip import sensor_id
 from hdmea.mcs.info import RecordingInfo, read_info
@@ -214,6 +215,7 @@ def _read_unit(path: Path, name: str, group: h5py.Group) -> _Unit:
     RecordingFileError
         If they are not told, told twice and differently, or in a way that is not known.
     """
+    safe_point()
     where = f"{path}: {name}"
     told = {key: exact_attribute(group, key) for key in _PLACE}
     measures: dict[str, float] = {}
@@ -329,6 +331,7 @@ def _peak_blocks(
     # Only two of the fields: the cut-outs beside them are most of the table.
     fields = peaks.fields(["Timestamp", "IncludePeak"])
     for start in range(0, peaks.shape[0], _BLOCK):
+        safe_point()
         block = fields[start : start + _BLOCK]
         yield block["Timestamp"], block["IncludePeak"] == 1
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, Literal, NamedTuple
+from typing import BinaryIO, Final, Literal, NamedTuple
 
 import numpy as np
 
 from hdmea.errors import HdmeaError, RecordingFileError
+from hdmea.interruption import safe_point
 from hdmea.mcs.safe_h5 import not_permitted, require_regular
 
 FULL_LIMIT_BYTES: Final = 10 * 10**9
@@ -88,10 +89,10 @@ def file_digest(path: Path | str, full_limit_bytes: int = FULL_LIMIT_BYTES) -> F
         size = stamp.size
         with path.open("rb") as file:
             if size <= full_limit_bytes:
-                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-                return FileDigest(size, sha256, "full", stamp)
+                return FileDigest(size, _sha256(file), "full", stamp)
             digest = hashlib.sha256(str(size).encode())
             for start in np.linspace(0, max(size - _SAMPLE_BYTES, 0), _N_SAMPLES, dtype=np.int64):
+                safe_point()
                 file.seek(int(start))
                 digest.update(file.read(_SAMPLE_BYTES))
     except HdmeaError:
@@ -105,6 +106,15 @@ def file_digest(path: Path | str, full_limit_bytes: int = FULL_LIMIT_BYTES) -> F
             "there"
         ) from error
     return FileDigest(size, digest.hexdigest(), "sampled", stamp)
+
+
+def _sha256(file: BinaryIO) -> str:
+    """Digest of an open file; reading it may take minutes, and can be ended."""
+    digest, buffer = hashlib.sha256(), memoryview(bytearray(_SAMPLE_BYTES))
+    while n := file.readinto(buffer):  # type: ignore[attr-defined] # of files in binary mode
+        safe_point()
+        digest.update(buffer[:n])
+    return digest.hexdigest()
 
 
 def known_digest(

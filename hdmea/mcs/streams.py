@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hdmea.errors import ParameterError
+from hdmea.interruption import safe_point
 from hdmea.mcs.safe_h5 import reading
 
 LEAST_HOLE = 500
@@ -94,6 +95,7 @@ class AnalogStream:
     def blocks(self, channel: int, size: int = 2**20) -> Iterator[Integers]:
         """Read a channel in successive blocks of at most ``size`` samples."""
         for start in range(0, self.n_samples, size):
+            safe_point()
             yield self.block(channel, start, min(start + size, self.n_samples))
 
 

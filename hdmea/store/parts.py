@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from hdmea.arrays import Array, Variable
 from hdmea.contribution import Contribution, Recipe
 from hdmea.errors import SessionFileError
-from hdmea.interruption import is_asked_to_end
+from hdmea.interruption import is_asked_to_end, safe_point
 from hdmea.pieces import Pieces
 from hdmea.store.atomic import publish_link
 from hdmea.store.reader import SessionFile
@@ -260,4 +260,4 @@ def _variable(values: Array) -> Variable:
 def _read_through(data: Any) -> None:
     """Check every block of an array that is still in a file."""
     for _ in data.blocks():
-        pass
+        safe_point()
