@@ -5,6 +5,7 @@ What the workflow's rules ask; they know this room and `hdmea.pipeline`, nothing
 
 from hdmea.batch.columns import cells_in
 from hdmea.batch.config import WorkflowConfig, read_config
+from hdmea.batch.discovery import Discovery, discover
 from hdmea.batch.forecast import Forecast, forecast, in_total
 from hdmea.batch.leftovers import Leftover, leftovers, remove
 from hdmea.batch.made import made
@@ -25,6 +26,7 @@ from hdmea.errors import HdmeaError
 
 __all__ = [
     "TABLE",
+    "Discovery",
     "Forecast",
     "HdmeaError",
     "Leftover",
@@ -37,6 +39,7 @@ __all__ = [
     "cells_in",
     "config_of_file",
     "default_config",
+    "discover",
     "forecast",
     "in_total",
     "last_result",

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from hdmea import __version__
-from hdmea.cli import clean, plan, run
+from hdmea.cli import clean, discover, plan, run
 from hdmea.errors import HdmeaError, ParameterError, SessionFileError
 from hdmea.interruption import RunInterrupted
 from hdmea.terminal import say, shown
@@ -96,6 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--seed", type=int, default=1, help="same seed, same data (default: 1)")
     one.add_argument("--playlist", default="short", help="tiny, brief, short (default) or full")
 
+    discover.describe(add("discover", discover.discover, "table the recordings in a folder"))
     run.describe(add("run", run.run, "process one recording"))
 
     plan.describe(add("plan", plan.plan, "say what a run would do again, and why"))

@@ -114,7 +114,7 @@ def read_cmtr(path: Path | str) -> Sorting:
     path = Path(path)
     with open_recording(path) as file, reading(path):
         info = read_info(file)
-        link = acquisition_link(file)
+        target = link_target(file)
         sorters = groups_of_type(file, typeids.SPIKE_SORTER)
         if not sorters and groups_of_type(file, typeids.ACQUISITION):
             # Cause: the two files of a recording were given in each other's place.
@@ -147,7 +147,7 @@ def read_cmtr(path: Path | str) -> Sorting:
     return Sorting(
         path=path,
         info=info,
-        link_target=None if link is None else PureWindowsPath(link).name,
+        link_target=target,
         unit_id=unit_id,
         row=rows,
         column=columns,
@@ -187,6 +187,12 @@ def _check_units(path: Path, sorter: h5py.Group, units: list[_Unit]) -> None:
                 f"{path}: {unit.name} and {measured[0].name} do not have the same measures: "
                 f"{', '.join(others[:5])}. {lost}"
             )
+
+
+def link_target(root: h5py.Group) -> str | None:
+    """Name (without folder) of the ``.cmcr`` file that a ``.cmtr`` was made from, if it tells."""
+    link = acquisition_link(root)
+    return None if link is None else PureWindowsPath(link).name
 
 
 def acquisition_link(root: h5py.Group) -> str | None:
