@@ -59,8 +59,8 @@ CLAIM = Claim(
         "When the regression kept weights small, instead of smooth, the bias of the index was "
         "0.075 in 10 and 0.111 in 3 minutes: the least of 60 noisy weights lies below the trough. "
         "Peaks come out a little early, by 2 ms in 10 and 4 ms in 3 minutes in the median of 156 "
-        "other cells. In one minute the bias of the index of those was 0.05. These numbers are of "
-        "version 4 of `dense_noise`; version 5 tells no index of a filter that the window cuts, "
-        "which is one of the fields of seed 1 in 3 minutes."
+        "other cells. In one minute the bias of the index of those was 0.05. Since version 5 of "
+        "`dense_noise` a filter that the window cuts has no index: of the fields above these are "
+        "one in 10 and four in 3 minutes."
     ),
 )
