@@ -86,17 +86,7 @@ class Lab:
 
 def make_lab(folder: Path) -> Lab:
     """Simulate the recording, and process it in both ways."""
-    lab = Lab(folder)
-    _write_library(folder / "stimuli")
-    simulate_recording(
-        folder,
-        "rec",
-        library=folder / "stimuli",
-        playlist="both",
-        n_cells=2,
-        seed=3,
-        sampling_rate_hz=2000.0,
-    )
+    lab = make_recording(folder)
     recording = {name: path for name, path in lab.places.items() if name != "stimuli_dir"}
     at = lab.session("load_recording")
     load_recording(**recording, **PARAMETERS["load_recording"], output_path=at)
@@ -109,6 +99,21 @@ def make_lab(folder: Path) -> Lab:
         parts = [lab.part(need) for need in needs]
         run_part(name, PARAMETERS[name], lab.part(name), parts=parts, **places)
     return lab
+
+
+def make_recording(folder: Path) -> Lab:
+    """Simulate the recording, and no more."""
+    _write_library(folder / "stimuli")
+    simulate_recording(
+        folder,
+        "rec",
+        library=folder / "stimuli",
+        playlist="both",
+        n_cells=2,
+        seed=3,
+        sampling_rate_hz=2000.0,
+    )
+    return Lab(folder)
 
 
 def _write_library(folder: Path) -> None:

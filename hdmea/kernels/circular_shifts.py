@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hdmea.errors import ParameterError
+from hdmea.interruption import safe_point
 
 Float64 = npt.NDArray[np.float64]
 Float32 = npt.NDArray[np.float32]
@@ -146,6 +147,7 @@ def shift_scores(excess: Float64, movie: npt.NDArray[Any], grid_frames: int) -> 
         block = _standardised(images[:, start : start + _PIXEL_BLOCK]).astype(np.float32)
         turned = fft.rfft(np.ascontiguousarray(block.T), axis=1).conj()
         for unit in range(n_units):
+            safe_point()
             for phase, train in enumerate(fft.rfft(spikes[unit], axis=1)):
                 found = fft.irfft(train * turned, n=n, axis=1, overwrite_x=True)
                 best = scores[unit, phase]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hdmea.interruption import safe_point
 from hdmea.kernels.covariance import axes_of, chain, covariance
 from hdmea.kernels.pixel_gaussian import PixelWindow
 
@@ -127,6 +128,7 @@ def fit_gaussians(maps: npt.NDArray[Any]) -> GaussianFits:
     # The sums of a large map must not depend on the number of threads.
     with threadpool_limits(limits=1, user_api="blas"):
         for unit in range(n_units):
+            safe_point()
             found, converged[unit], reason[unit] = _fit(np.asarray(maps[unit], dtype=np.float64))
             numbers[:, unit] = np.nan if reason[unit] else found
     columns = dict(zip(GaussianFits.__slots__, numbers, strict=False))

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hdmea.interruption import safe_point
 from hdmea.kernels.centre_surround import N_POINT, field, window_of
 from hdmea.kernels.covariance import axes_of, covariance, root_of
 from hdmea.kernels.gaussian_fit import GaussianFits
@@ -121,6 +122,7 @@ def likely_fields(
     with threadpool_limits(limits=1, user_api="blas"):
         shown = _Shown(noise)
         for unit in np.flatnonzero(fits.reason == ""):
+            safe_point()
             if counts[unit].sum() < MIN_SPIKES:
                 outcome[unit] = "too_few_spikes"
                 continue
