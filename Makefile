@@ -10,7 +10,7 @@ INTERPRETER := $(shell $(PYTHON) -c 'import os, sys; print(os.path.realpath(sys.
 BIN := .venv/bin
 PIP := bin/python -m pip --disable-pip-version-check --no-input
 
-.PHONY: help venv demo test oracles lint schemas figures truth faults errors lock clean
+.PHONY: help venv demo test oracles lint schemas figures truth faults bench errors lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -23,6 +23,7 @@ help:
 	@echo "make figures draw the figures of docs/definitions.md"
 	@echo "make truth   judge what features recover of simulated retinas, write docs/truth.md; minutes"
 	@echo "make faults  plant faults wherever files are changed, write docs/reliability.md; hours; needs cc"
+	@echo "make bench   time everything beside others that do it, write docs/benchmarks.md; an hour"
 	@echo "make errors  list every error of the code, as the tests meet it, in docs/errors.md; minutes"
 	@echo "make lock    resolve both locks anew from pyproject.toml"
 	@echo "make clean   remove environments, caches and the simulated recordings in demo; results stay"
@@ -93,6 +94,9 @@ truth: .venv/ready
 faults: .venv/ready
 	$(BIN)/python -m faults
 
+bench: .venv/ready .venv-oracles/ready
+	PYTHONPATH=docs $(BIN)/python -m benchmarks
+
 errors: .venv/ready
 	PYTHONPATH=docs:. $(BIN)/python -m messages --tests
 
@@ -113,4 +117,4 @@ lock:
 # Snakemake knows of them.
 clean:
 	rm -rf .venv .venv-oracles .venv-lock .mypy_cache .pytest_cache .ruff_cache .hypothesis demo
-	find hdmea tests oracles faults scripts -name __pycache__ -prune -exec rm -rf {} +
+	find hdmea tests oracles faults benchmarks scripts -name __pycache__ -prune -exec rm -rf {} +

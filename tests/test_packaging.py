@@ -199,7 +199,7 @@ def test_make_helps_with_every_target() -> None:
 def test_make_clean_keeps_what_the_workflow_made(tmp_path: Path) -> None:
     shutil.copy(ROOT / "Makefile", tmp_path)
     kept = ["results", "steps", "work", ".snakemake", "config"]
-    kept += ["hdmea", "tests", "oracles", "faults", "scripts"]
+    kept += ["hdmea", "tests", "oracles", "faults", "benchmarks", "scripts"]
     removed = [".ruff_cache", ".mypy_cache", ".pytest_cache", "demo", "hdmea/__pycache__"]
     removed += [".venv", ".venv-oracles", "oracles/__pycache__"]
     for name in (*kept, *removed):
