@@ -12,12 +12,14 @@ from faults.kinds import FAULTS
 from faults.lab import the_lab
 from faults.planting import Found as Planted
 from faults.planting import plant
-from faults.scenarios import SCENARIOS
+from faults.scenarios import FROM_START, SCENARIOS, SMALL, WHOLE_RUN
 from faults.shim import NoCompilerError, build
 from faults.strace import NoTracingError, can_trace
 from faults.tables import MEANINGS, tallied, total, verdict
 from faults.topic import Found, Topic
 
+_ANYWHERE = ("kill", "EIO once")
+"""Faults that every call can meet."""
 log = logging.getLogger("faults")
 _SAYS = """
 A small library in C (`faults/shim.c`) is loaded before the system's own. It counts the calls that
@@ -38,10 +40,30 @@ that, too, and then a hidden file must stay until the next run or save. Without 
 plants the faults, all but torn and short writes; without either the tests say that they were
 skipped.
 
-*calls* is how many file-changing calls the undisturbed run makes, *one in* at how many of them
-each fault was planted (1: at every call), *faults* how many were planted and met; a fault that its
-call cannot meet (half a write of a call that writes nothing) is not counted.
+A full run plants every fault at every call of the saves, of a simulated recording, of tables and
+pictures. Of a step, a part and of what is assembled, which write by the same function, each call
+meets a kill and one of the other faults, in turn; in all of a step each call meets one of all
+faults, in a whole run one of four calls.
+
+*calls* is how many file-changing calls the undisturbed run makes; *killed*: one of how many was
+met by a kill (1: every call), *EIO* the same of a disk that fails once; *faults* how many were
+planted and met. A fault that its call cannot meet (half a write of a call that writes nothing) is
+not counted.
 {meanings}"""
+
+
+_SIMPLE = {one.name for one in SMALL} | {"simulated recording", "table of units", "picture"}
+
+
+def one_in(part: str) -> dict[str, int]:
+    """At one of how many calls of a scenario each fault is planted in a full run."""
+    if part in _SIMPLE:
+        return dict.fromkeys(FAULTS, 1)
+    if part == WHOLE_RUN:
+        return dict.fromkeys(FAULTS, 4 * len(FAULTS))
+    if part in {one.name for one in FROM_START}:
+        return dict.fromkeys(FAULTS, len(FAULTS))
+    return dict.fromkeys(FAULTS, len(FAULTS) - 1) | {"kill": 1}
 
 
 def planter(folder: Path) -> tuple[str, Path | None]:
@@ -64,7 +86,10 @@ def run(folder: Path, part: str, share: float) -> dict[str, Any]:
     """Plant all faults into one scenario, at a share of its calls."""
     name, library = planter(folder)
     faults, room = list(FAULTS), folder / "room"
-    found = plant(library, the_lab(folder), room, part, faults, share=share, planter=name)
+    found = plant(
+        library, the_lab(folder), room, part, faults,
+        share=share, one_in=one_in(part), planter=name,
+    )  # fmt: skip
     for wrong in found.wrong:
         log.error("  %s", wrong)
     return as_json(found)
@@ -76,17 +101,20 @@ def as_json(found: Planted) -> dict[str, Any]:
     return {"calls": found.calls, "tallies": tallies}
 
 
-def one_in(found: Mapping[str, Any]) -> str:
-    """At one of how many calls each fault was planted: a kill is met wherever it is."""
-    kills = found["tallies"]["kill"]["faults"]
-    return f"{found['calls'] / kills:.3g}" if kills else "none"
+def met_one_in(found: Mapping[str, Any], fault: str) -> str:
+    """One of how many calls met a fault, which is to be one that every call can meet."""
+    met = found["tallies"][fault]["faults"]
+    return f"{found['calls'] / met:.3g}" if met else "none"
 
 
 def section(found: Found) -> str:
     """The tables, by scenario and by fault."""
     everything = total(tally for one in found.values() for tally in one["tallies"].values())
     rows = [
-        ([name, one["calls"], one_in(one)], total(one["tallies"].values()))
+        (
+            [name, one["calls"], *(met_one_in(one, fault) for fault in _ANYWHERE)],
+            total(one["tallies"].values()),
+        )
         for name, one in found.items()
     ]
     by_fault = [
@@ -96,7 +124,8 @@ def section(found: Found) -> str:
     return "".join(
         [
             tallied(
-                ["what was run", "calls", "one in"], [*rows, (["**all**", "", ""], everything)]
+                ["what was run", "calls", "killed", "EIO"],
+                [*rows, (["**all**", "", "", ""], everything)],
             ),
             "\nThe same by fault:\n\n",
             tallied(["fault"], by_fault),

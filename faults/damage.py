@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +13,7 @@ from typing import Any
 from faults import damaged_recordings, damaged_sessions
 from faults.damage_kinds import DAMAGES
 from faults.lab import Lab, make_lab
+from faults.planting import ROOT
 from faults.topic import Found, Topic, number, table
 
 SESSIONS = {
@@ -32,7 +37,9 @@ named*: only values changed, and `hdmea verify` named the datasets that they are
 `SessionFileError` that names the file. *lines of noise*: what was printed beside the error.
 
 **Recordings.** A damaged `.cmcr` or `.cmtr` is loaded with its other half, with the probe, as a
-user does. Half of the places are among the bytes that are no samples, no spikes and no words.
+user does; the probe's process is started anew for each {own}th of them, and forked for the others
+from one that has loaded the vendor's reader. Half of the places are among the bytes that are no
+samples, no spikes and no words.
 *refused*: by an error of hdmea that names the file; *right data*: all that was loaded is what the
 whole file gives. *other data, with a warning*: the session says what is odd. *other values*:
 nothing but numbers and words changed into others that might be true, and no reader can tell; the
@@ -60,7 +67,16 @@ def run(folder: Path, part: str, share: float) -> dict[str, Any]:
     if not sound.exists():
         damaged_recordings.make_recording(sound, lab.places["stimuli_dir"])
     name = damaged_recordings.FILES[part]
-    return damaged_recordings.damage_recordings(sound, scratch, name, files, seed)
+    given = map(str, (sound, scratch, name, files, seed))
+    done = subprocess.run(
+        [sys.executable, "-m", damaged_recordings.__name__, *given],
+        cwd=ROOT,
+        env=os.environ | {"HDF5_USE_FILE_LOCKING": "FALSE"},
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
 
 
 def _lab(folder: Path) -> Lab:
@@ -120,6 +136,7 @@ DAMAGE = Topic(
     _SAYS.format(
         damages="".join(f"| {one.name} | {one.says} |\n" for one in DAMAGES.values()),
         feature=damaged_sessions.FEATURE,
+        own=damaged_recordings.OWN_PROCESS,
     ),
     (*SESSIONS, *RECORDINGS),
     run,

@@ -1,11 +1,18 @@
-"""Damaged recordings: a typed error that names the file, or the right data."""
+"""Damaged recordings: a typed error that names the file, or the right data.
+
+``python -m faults.damaged_recordings SOUND SCRATCH NAME FILES SEED`` prints what came of it as
+JSON. Without the locks of HDF5, as the probe's process has none, which can be forked then.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import shutil
+import sys
 from collections import Counter
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +21,7 @@ import h5py
 import numpy as np
 
 from faults.damage_kinds import DAMAGES, damaged
+from faults.warm_probe import warm_probe
 from faults.watched import Watched, watched
 from hdmea.errors import HdmeaError
 from hdmea.pipeline import create_session, load_recording
@@ -21,6 +29,8 @@ from hdmea.simulate import SensorRegion, simulate_recording
 
 log = logging.getLogger("faults")
 SLOW_S = 10
+OWN_PROCESS = 10
+"""One of how many loads starts the probe's process anew, as a user's load does."""
 COLUMNS = {
     "refused": "refused",
     "right": "right data",
@@ -62,9 +72,19 @@ class Whole(NamedTuple):
 
 
 def damage_recordings(
-    sound: Path, scratch: Path, name: str, files: int, seed: int, *, probe: str = "error"
+    sound: Path,
+    scratch: Path,
+    name: str,
+    files: int,
+    seed: int,
+    *,
+    probe: str = "error",
+    warm: bool = False,
 ) -> dict[str, dict[str, float]]:
-    """Damage copies of one file of a pair in each way, and count by the way what came of them."""
+    """Damage copies of one file of a pair in each way, and count by the way what came of them.
+
+    ``warm``: most probes are forked, see `faults.warm_probe`.
+    """
     for file in FILES.values():
         shutil.copy(sound / file, scratch / file)
     path, rng = scratch / name, np.random.default_rng(seed)
@@ -82,7 +102,8 @@ def damage_recordings(
             place = rng.choice(structure) if rng.random() < 0.5 else rng.integers(len(content))
             content = damaged(whole.content, damage, int(place), rng)
         path.write_bytes(content)
-        end = watched(partial(_loaded, scratch, probe))
+        with warm_probe() if warm and number % OWN_PROCESS else nullcontext():
+            end = watched(partial(_loaded, scratch, probe))
         tally = _judged(end, path, content, whole)
         if tally["silent"] and _has_other_values(end, path, content, whole, scratch, probe):
             del tally["silent"]
@@ -192,3 +213,14 @@ def _mark(
         if start >= 0:
             found[start : start + len(value)] = True
         at = content.find(before + value[: 0 if before else None], at + 1)
+
+
+def main(sound: str, scratch: str, name: str, files: str, seed: str) -> None:
+    """Print what came of it."""
+    logging.getLogger("hdmea").setLevel(logging.ERROR)
+    found = damage_recordings(Path(sound), Path(scratch), name, int(files), int(seed), warm=True)
+    sys.stdout.write(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -42,7 +42,7 @@ from hdmea.errors import OutputExistsError
 from hdmea.store.atomic import sweep
 from hdmea.store.lock import LOCK
 
-NEXT_RUNS = 12
+NEXT_RUNS = 6
 """After how many faults of a kind a whole next run or second try follows, spread over all."""
 MANY, SELDOM = 40, 5
 """After each harm to a whole run, or if that is done more often than so many times, each so
@@ -220,11 +220,11 @@ def around(bench: Bench, fault: Fault, times: int) -> list[Harm]:
     return [bench.around(fault, float(part)) for part in parts]
 
 
-def at_calls(bench: Bench, fault: Fault, every: int, offset: float) -> list[Harm]:
+def at_calls(bench: Bench, fault: Fault, every: int, offset: int) -> list[Harm]:
     """The fault at one of each ``every`` calls."""
     if not bench.planter.can(fault):
         return []
-    points = points_of(bench.calls, every, int(offset * every))
+    points = points_of(bench.calls, every, offset)
     return [bench.planter.harm(fault, point) for point in points]
 
 
@@ -246,14 +246,15 @@ def main(lab: Path, folder: Path, name: str, asked: Mapping[str, Any]) -> None:
     elif asked["planter"] == "strace":
         planter = Strace(folder, lab / "strace.log")
     bench = Bench(SCENARIOS[name], Lab(lab), folder, planter)
-    every = max(1, min(bench.calls, round(1 / asked["share"])))
     say({"calls": bench.calls})
-    for number, named in enumerate(asked["faults"]):
+    for number, (named, one_in) in enumerate(asked["faults"].items()):
         fault, tally = EVERY_FAULT[named], Tally()
+        every = max(1, min(bench.calls, round(one_in / asked["share"])))
         try:
             with room(fault, folder):
                 if fault.is_of_a_call:
-                    todo = at_calls(bench, fault, every, number / len(asked["faults"]))
+                    offset = number * every // len(asked["faults"])
+                    todo = at_calls(bench, fault, every, offset)
                 else:
                     todo = around(bench, fault, asked["times"])
                 then = max(1, len(todo) // NEXT_RUNS) if fault.is_of_a_call else seldom(asked)

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,7 @@ def plant(
     faults: Sequence[str],
     *,
     share: float = 1.0,
+    one_in: Mapping[str, int] | None = None,
     times: int = 1,
     planter: str = "shim",
     timeout_s: float = 3600,
@@ -66,7 +67,9 @@ def plant(
     scenario, faults
         Names.
     share
-        What share of the calls get each fault, spread over the run; at least one.
+        What share of these calls get each fault, spread over the run; at least one.
+    one_in
+        Of some faults, that only one of so many calls gets them in a full run.
     planter
         ``shim``, ``strace``, or ``none``, which is enough for harm to whole runs.
     times
@@ -80,7 +83,12 @@ def plant(
         If the driver fails, which no fault may cause.
     """
     command = [sys.executable, "-m", "faults.driver", lab.folder, scratch, scenario]
-    asked = {"faults": list(faults), "share": share, "times": times, "planter": planter}
+    asked = {
+        "faults": {fault: (one_in or {}).get(fault, 1) for fault in faults},
+        "share": share,
+        "times": times,
+        "planter": planter,
+    }
     done = subprocess.run(
         [*command, json.dumps(asked)],
         cwd=ROOT,

@@ -312,12 +312,13 @@ def _old_table(lab: Lab) -> Path:
     return path
 
 
+WHOLE_RUN = "whole run with work folder and checkpoint"
 _SIMULATED = ("rec.cmcr", "rec-.cmtr", "rec.truth.csv", "rec.truth.npz")
 JOBS = (
     Scenario("`assemble`", {"rec.h5": _old}, _assemble, ("rec.h5",)),
     Scenario("checkpoint of parts", {"c.h5": _old}, _assemble_checkpoint, ("c.h5",)),
     Scenario(
-        "whole run with work folder and checkpoint",
+        WHOLE_RUN,
         {"out/rec.h5": _old, "out/checkpoint.h5": _old, f"work/{LOCK}": _dead_lock}, _run_recording,
         ("out/rec.h5", "out/checkpoint.h5")
     ),

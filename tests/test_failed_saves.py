@@ -93,7 +93,7 @@ def test_an_interrupt_elsewhere_is_raised_at_once(saved: Path) -> None:
 
     def write() -> None:
         nonlocal went_on
-        with atomic.atomic_hdf5(saved) as file:
+        with atomic.atomic_hdf5(saved) as (file, _):
             file["x"] = 1
             signal.raise_signal(signal.SIGINT)
             went_on = True

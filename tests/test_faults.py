@@ -138,7 +138,8 @@ def prepare(_, folder):
 
 start = {"units.csv": scenarios.SCENARIOS["table of units"].start["units.csv"]}
 scenarios.SCENARIOS["careless"] = scenarios.Scenario("careless", start, prepare, tuple(start))
-asked = {"faults": json.loads(sys.argv[3]), "share": 1.0, "times": 2, "planter": "shim"}
+once = dict.fromkeys(json.loads(sys.argv[3]), 1)
+asked = {"faults": once, "share": 1.0, "times": 2, "planter": "shim"}
 driver.main(Path(sys.argv[1]), Path(sys.argv[2]), "careless", asked)
 """
 

@@ -74,7 +74,7 @@ def test_other_programs_can_read_with_locks_while_a_file_is_written_and_publishe
 
     seen: list[str] = []
     monkeypatch.setattr(atomic, "sync_name", synced)
-    with atomic_hdf5(path) as file:
+    with atomic_hdf5(path) as (file, _):
         file.attrs["kind"] = "first"
     with sole_writer(path):
         seen.append(read_now())

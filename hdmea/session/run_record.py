@@ -7,7 +7,7 @@ import resource
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
@@ -40,6 +40,12 @@ def measured() -> Iterator[dict[str, Any]]:
 @cache
 def software() -> dict[str, str]:
     """Versions of Python and of the packages that results may depend on."""
+    return dict(_software())
+
+
+@cache
+def _software() -> Mapping[str, str]:
+    # looking at packages takes longer than all else of a small save
     found = {"python": platform.python_version(), "platform": platform.platform()}
     for package in _PACKAGES:
         try:

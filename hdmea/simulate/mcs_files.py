@@ -229,7 +229,7 @@ def _new_file(
     path: Path, program: str, version: str, duration_us: int, started_at: datetime
 ) -> Iterator[h5py.Group]:
     """Give a root group with its attributes; the file gets its name once it is whole."""
-    with atomic_hdf5(path) as file:
+    with atomic_hdf5(path) as (file, _):
         root = file["/"]
         # The vendor's software writes the original name here; so the bytes depend on the
         # file's name alone, not on its folder.

@@ -35,7 +35,7 @@ def atomic_hdf5(
     overwrite: bool = True,
     expected_bytes: int = 0,
     finish: Callable[[RememberingFile], None] | None = None,
-) -> Iterator[h5py.File]:
+) -> Iterator[tuple[h5py.File, RememberingFile]]:
     """Write an HDF5 file that appears under its name only when it is whole and on disk.
 
     Parameters
@@ -48,6 +48,12 @@ def atomic_hdf5(
         Refuse at once when the file system has less room than this.
     finish
         Called with the bytes of the file when HDF5 has closed it, before it is published.
+
+    Yields
+    ------
+    tuple
+        The file, and the bytes behind it: who writes much asks them now and then whether the disk
+        still takes it (`RememberingFile.raise_error`).
 
     Raises
     ------
@@ -75,7 +81,7 @@ def atomic_hdf5(
                     kept_from(RememberingFile.__module__, target.fail),
                     opened(target, "w") as file,
                 ):
-                    yield file
+                    yield file, target
             except Exception:
                 # h5py's own error tells less than what caused it, which is raised below
                 if target.error is None:

@@ -152,6 +152,11 @@ class RememberingFile(ReadableFile):
         """Keep an error, if it is the first one; nothing is written from now on."""
         self.error = self.error or error
 
+    def raise_error(self) -> None:
+        """Raise what has gone wrong, if anything: for between two calls of HDF5, never within."""
+        if self.error is not None:
+            raise self.error
+
     def write(self, buffer: memoryview) -> int:
         """Write all of the buffer, unless an earlier write has failed."""
         view = memoryview(buffer).cast("B")

@@ -90,14 +90,18 @@ def write_session_file(
     def sealed(target: RememberingFile) -> None:
         seal(target, sorted(values), place)
 
-    with atomic_hdf5(path, overwrite=overwrite, expected_bytes=expected, finish=sealed) as file:
+    with atomic_hdf5(path, overwrite=overwrite, expected_bytes=expected, finish=sealed) as (
+        file,
+        target,
+    ):
         entries = []
         for contribution in sorted(contributions, key=lambda c: c.name):
             for name, variable in contribution.variables.items():
                 digest = contribution.digest(name)
-                entries.append(_write(file, name, variable, digest, contribution.name))
+                entries.append(_write(file, target, name, variable, digest, contribution.name))
         for name, variable in _provenance(contributions, header).items():
-            entries.append(_write(file, name, variable, digest_variable(variable, name), ""))
+            digest = digest_variable(variable, name)
+            entries.append(_write(file, target, name, variable, digest, ""))
         content = content_digest(
             {c.name: (c.key, c.roots()) for c in contributions}, header.get("pending", {})
         )
@@ -179,8 +183,14 @@ def _refuse_recordings(path: Path) -> None:
 
 
 def _write(
-    file: h5py.File, path: str, variable: Variable, digest: VariableDigest, contribution: str
+    file: h5py.File,
+    target: RememberingFile,
+    path: str,
+    variable: Variable,
+    digest: VariableDigest,
+    contribution: str,
 ) -> fmt.Entry:
+    target.raise_error()  # nothing more needs to be read and digested for a disk that is full
     dims = ",".join(variable.dims)
     if len(variable.dims) != len(digest.shape):
         # Cause: a variable was made with another number of axes than its names.
@@ -196,6 +206,7 @@ def _write(
     else:
         for rows, block in _blocks(variable, digest, path):
             dataset[rows] = _typed(block, dataset.dtype)
+            target.raise_error()
     _set_attribute(dataset, "unit", variable.unit)
     _set_attribute(dataset, "dims", dims)
     _set_attribute(dataset, "description", variable.description)
