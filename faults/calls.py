@@ -12,7 +12,7 @@ from faults.kinds import FAULTS
 from faults.lab import the_lab
 from faults.planting import Found as Planted
 from faults.planting import plant
-from faults.scenarios import FROM_START, SCENARIOS, SMALL, WHOLE_RUN
+from faults.scenarios import FROM_START, IMMEDIATE, JOBS, OF_PARTS, SCENARIOS, SMALL, WHOLE_RUN
 from faults.shim import NoCompilerError, build
 from faults.strace import NoTracingError, can_trace
 from faults.tables import MEANINGS, tallied, total, verdict
@@ -40,30 +40,36 @@ that, too, and then a hidden file must stay until the next run or save. Without 
 plants the faults, all but torn and short writes; without either the tests say that they were
 skipped.
 
-A full run plants every fault at every call of the saves, of a simulated recording, of tables and
-pictures. Of a step, a part and of what is assembled, which write by the same function, each call
-meets a kill and one of the other faults, in turn; in all of a step each call meets one of all
-faults, in a whole run one of four calls.
+One run is stopped before each of its calls, and looked at: what is there then is what a kill would
+leave. A full run plants every other fault at every call of the saves, of a simulated recording, of
+tables and pictures. Steps, parts and assembling write by the same function; of their calls each
+meets one of the faults in turn in parts, one of two in steps on a file, one of four in all of a
+step, one of eight in a whole run.
 
 *calls* is how many file-changing calls the undisturbed run makes; *killed*: one of how many was
 met by a kill (1: every call), *EIO* the same of a disk that fails once; *faults* how many were
-planted and met. A fault that its call cannot meet (half a write of a call that writes nothing) is
-not counted.
+planted and met, stops among them. A fault that its call cannot meet (half a write of a call that
+writes nothing) is not counted.
 {meanings}"""
 
 
 _SIMPLE = {one.name for one in SMALL} | {"simulated recording", "table of units", "picture"}
 
 
+_ONE_OF = (
+    {one.name: 1 for one in OF_PARTS}
+    | {one.name: 2 for one in (*IMMEDIATE, *JOBS)}
+    | {one.name: 4 for one in FROM_START}
+    | {WHOLE_RUN: 8}
+)
+"""One of how many calls meets one of the faults, in turn."""
+
+
 def one_in(part: str) -> dict[str, int]:
     """At one of how many calls of a scenario each fault is planted in a full run."""
     if part in _SIMPLE:
         return dict.fromkeys(FAULTS, 1)
-    if part == WHOLE_RUN:
-        return dict.fromkeys(FAULTS, 4 * len(FAULTS))
-    if part in {one.name for one in FROM_START}:
-        return dict.fromkeys(FAULTS, len(FAULTS))
-    return dict.fromkeys(FAULTS, len(FAULTS) - 1) | {"kill": 1}
+    return dict.fromkeys(FAULTS, _ONE_OF[part] * len(FAULTS))
 
 
 def planter(folder: Path) -> tuple[str, Path | None]:

@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -33,7 +34,7 @@ from faults.harms import (
     mounted,
 )
 from faults.judge import FAILED, SAVED, End, Tally, hidden, judge, state_of
-from faults.kinds import EVERY_FAULT, FULL, KILL_AT_RANDOM, MEMORY_LIMIT, SIZE_LIMIT, Fault
+from faults.kinds import EVERY_FAULT, FAULTS, FULL, KILL_AT_RANDOM, MEMORY_LIMIT, SIZE_LIMIT, Fault
 from faults.lab import Lab
 from faults.scenarios import SCENARIOS, Scenario
 from faults.shim import Shim
@@ -42,7 +43,7 @@ from hdmea.errors import OutputExistsError
 from hdmea.store.atomic import sweep
 from hdmea.store.lock import LOCK
 
-NEXT_RUNS = 6
+NEXT_RUNS = 4
 """After how many faults of a kind a whole next run or second try follows, spread over all."""
 MANY, SELDOM = 40, 5
 """After each harm to a whole run, or if that is done more often than so many times, each so
@@ -167,6 +168,25 @@ class Bench:
             say(told | {"bad": tally.bad, "code": end.code, "error": dict(end.error)})
         return tally
 
+    def look(self, fault: Fault) -> Tally:
+        """Stop a run before each of its calls: what is there then is what a kill would leave."""
+        self.reset()
+        harm, found = self.planter.harm(fault, 1), Tally()
+        run = Forked(self.act)
+        try:
+            harm.prepare()
+            for _ in run.stops():
+                tally = self._judged(End(-signal.SIGKILL, {}), FAULTS["kill"], harm)
+                found.add(tally)
+                if tally.bad:
+                    say({"scenario": self.scenario.name, "stop": found.faults, "bad": tally.bad})
+            if run.end().code != SAVED or found.faults != self.calls:
+                raise RuntimeError(f"{self.scenario.name} is another one when it is looked at")
+        finally:
+            harm.heal()  # or this process would stop, too
+            run.leave()
+        return found
+
     def _judged(self, end: End, fault: Fault, harm: Harm) -> Tally:
         return judge(
             end, fault, self.folder, self.scenario.finals, self.before, self.after,
@@ -257,6 +277,8 @@ def main(lab: Path, folder: Path, name: str, asked: Mapping[str, Any]) -> None:
                     todo = at_calls(bench, fault, every, offset)
                 else:
                     todo = around(bench, fault, asked["times"])
+                if fault.is_a_look and bench.planter.can(fault):
+                    tally, todo = bench.look(fault), []
                 then = max(1, len(todo) // NEXT_RUNS) if fault.is_of_a_call else seldom(asked)
                 for count, harm in enumerate(todo):
                     if fault.is_of_a_call or tally.faults < asked["times"]:

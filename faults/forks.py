@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import socket
+import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NoReturn
 
@@ -57,6 +59,28 @@ class Forked:
         except ConnectionResetError:
             line = b""
         return End(**json.loads(line)) if line else End(self._ended(), {})
+
+    def stops(self) -> Iterator[None]:
+        """Let it act; each time that it stops itself, before it is told to go on.
+
+        Raises
+        ------
+        TimeoutError
+            If it neither stops nor comes to its end.
+        """
+        self._channel.sendall(b"act\n")
+        until = time.monotonic() + DEADLINE_S
+        while not select.select([self._channel], [], [], 0)[0]:
+            _, status = os.waitpid(self.pid, os.WUNTRACED | os.WNOHANG)
+            if os.WIFSTOPPED(status):
+                yield
+                os.kill(self.pid, signal.SIGCONT)
+            elif time.monotonic() > until:
+                raise TimeoutError(f"process {self.pid} neither stops nor ends")
+
+    def end(self) -> End:
+        """How that ended."""
+        return End(**json.loads(self._lines.readline()))
 
     def leave(self) -> None:
         """Let it end; nothing of it remains."""

@@ -42,6 +42,11 @@ class Fault:
         return self.action <= SHORT
 
     @property
+    def is_a_look(self) -> bool:
+        """Whether one run meets it at every call, and goes on."""
+        return self.number == signal.SIGSTOP
+
+    @property
     def ends_process(self) -> bool:
         """Whether nothing of the process runs after it."""
         return self.action in (KILL, TORN, KILL_AT_RANDOM) or self.number == signal.SIGTERM
@@ -58,6 +63,7 @@ def _errors(number: int, says: str) -> tuple[Fault, Fault]:
 FAULTS = {
     fault.name: fault
     for fault in (
+        Fault("stop", "the process stands still before each call", SIGNAL, signal.SIGSTOP, True),
         Fault("kill", "`kill -9` before the call", KILL, signal.SIGKILL),
         Fault("torn write", "half of a write is done, then `kill -9`", TORN, signal.SIGKILL),
         Fault("SIGTERM", "a scheduler asks the process to end", SIGNAL, signal.SIGTERM),

@@ -68,8 +68,8 @@ class Strace:
         self.calls: list[TracedCall] = []
 
     def can(self, fault: Fault) -> bool:
-        """Whether strace can do it: it does not cut a write."""
-        return fault.action not in (TORN, SHORT)
+        """Whether strace can do it: it does not cut a write, and stands still for its tracer."""
+        return fault.action not in (TORN, SHORT) and not fault.is_a_look
 
     def look_at(self, act: Act) -> End:
         """Run undisturbed, and remember the calls."""

@@ -145,11 +145,12 @@ driver.main(Path(sys.argv[1]), Path(sys.argv[2]), "careless", asked)
 
 
 def test_what_a_careless_writer_does_is_found(shim: Path, lab: Lab, room: Path) -> None:
-    faults = ["kill", "ENOSPC for ever", "size limit", "read-only folder"]
+    faults = ["stop", "kill", "ENOSPC for ever", "size limit", "read-only folder"]
     done = run_with(shim, CARELESS, lab.folder, room, json.dumps(faults))
     told = [json.loads(line) for line in done.stdout.splitlines()]
     bad = {one["fault"]: Tally(**one["tally"]).bad for one in told if "tally" in one}
     assert bad == {
+        "stop": {"torn": 3},
         "kill": {"torn": 3},
         "ENOSPC for ever": {"torn": 3, "silent": 4},
         "size limit": {"torn": 2, "silent": 2},
