@@ -12,14 +12,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hand_session import hand_session
 
-from hdmea.arrays import scalar
+from hdmea.arrays import Variable, scalar
 from hdmea.contribution import Recipe
 from hdmea.errors import OutputExistsError, OutputWriteError
 from hdmea.session import PipelineSession, SaveState
-from hdmea.store import atomic
+from hdmea.store import atomic, writer
 from hdmea.store.parts import WorkFolder
 from hdmea.store.small_file import write_small_file
 from hdmea.store.verify import verify
@@ -102,6 +103,22 @@ def test_an_interrupt_elsewhere_is_raised_at_once(saved: Path) -> None:
         write()
     assert not went_on
     assert saved.read_bytes() == before
+
+
+def test_what_the_disk_no_longer_takes_is_not_read_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = PipelineSession("large")
+    large = Variable(np.ones((12, 2**18)), "1", ("unit", "lag"), "of many blocks")
+    session.obtain(Recipe("sta.x", "compute_sta", 1, {}, {}, {}), lambda: {"sta/x": large})
+    assert len(session.contributions["sta.x"].digest("sta/x").blocks) == 12 / 2
+    written = []
+    monkeypatch.setattr(writer, "_typed", lambda block, _: written.append(block.shape) or block)
+    monkeypatch.setattr(os, "pwrite", fails(errno.ENOSPC))
+    with pytest.raises(OutputWriteError, match="No space left on device"):
+        session.save(tmp_path / "rec.h5")
+    assert len(written) == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_disk_that_does_not_even_remove_hides_no_error(

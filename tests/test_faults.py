@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -37,16 +37,16 @@ from faults.tables import total
 from faults.topics import TOPICS
 from hdmea.steps.registry import STEPS
 
-SAMPLES = {
-    # scenario: what share of the calls get each fault
-    "save over an old file": 0.02,
-    "save without overwriting": 0.01,
-    "save of an array kept on disk": 0.01,
-    "link to the last result": 0.5,
-    "`compute_sta` on a file": 0.001,
-    "part of `extract_features`": 0.001,
-    "all of `load_recording`": 0.001,
-    "table of units": 0.15,
+SAMPLES: dict[str, tuple[float, Sequence[str]]] = {
+    # scenario: what share of the calls get which of the faults
+    "save over an old file": (0.02, list(FAULTS)),
+    "save without overwriting": (0.01, ["torn write", "SIGINT", "EIO for ever"]),
+    "save of an array kept on disk": (0.01, ["kill", "short write", "ENOSPC for ever"]),
+    "link to the last result": (0.2, ["kill", "EIO once", "EIO for ever"]),
+    "`compute_sta` on a file": (0.001, ["stop", "SIGTERM", "EDQUOT once"]),
+    "part of `extract_features`": (0.001, ["kill", "ENOSPC once"]),
+    "all of `load_recording`": (0.001, ["torn write", "EDQUOT for ever"]),
+    "table of units": (0.15, ["kill", "EIO once"]),
 }
 
 
@@ -82,11 +82,11 @@ def all_good(found: Found) -> Tally:
 def test_no_fault_tears_loses_or_hides_anything(
     scenario: str, shim: Path, lab: Lab, room: Path
 ) -> None:
-    found = plant(shim, lab, room, scenario, list(FAULTS), share=SAMPLES[scenario])
+    share, faults = SAMPLES[scenario]
+    found = plant(shim, lab, room, scenario, faults, share=share)
     everything = all_good(found)
-    assert everything.faults > len(FAULTS) / 2
-    assert everything.retries > 3
-    assert everything.next_runs + everything.swept > 0
+    assert all(tally.faults > 0 for tally in found.tallies.values())
+    assert everything.retries + everything.next_runs > 1
 
 
 @pytest.mark.slow
@@ -393,7 +393,7 @@ def test_the_page_is_what_was_found() -> None:
         assert list(found[name]) == [part for part in topic.parts if part in found[name]]
         assert topic.bad(found[name]) == 0
     for one in found["calls"].values():
-        assert set(one["tallies"]) == set(FAULTS)
+        assert set(one["tallies"]) <= set(FAULTS)
 
 
 def test_the_page_shows_what_broke_a_promise_and_what_was_not_done() -> None:
