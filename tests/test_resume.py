@@ -23,6 +23,7 @@ from hdmea.interruption import (
     safe_point,
     stopping_at_safe_points,
 )
+from hdmea.kernels import pixel_blocks
 from hdmea.mcs import child, known_digest
 from hdmea.pieces import Pieces
 from hdmea.pipeline import assemble, run_part, run_recording
@@ -41,8 +42,8 @@ STEPS: dict[str, dict[str, Any]] = {
     "compute_sta": {"cover_range": (-6, 0)},
 }
 NOISE = "perfect_dense_noise_15x15_15hz_r42_24s"
-# pieces: 6 lags, 3 blocks of units of on_off, all units of unit_quality
-PIECES = [f"sta.{NOISE}.{lag}" for lag in range(-6, 0)]
+# pieces: 6 blocks of pixels, 3 blocks of units of on_off, all units of unit_quality
+PIECES = [f"sta.{NOISE}.pixels_{start}_{min(start + 40, 225)}" for start in range(0, 225, 40)]
 PIECES += [f"features.on_off.units_{start}_{start + 4}" for start in (0, 4, 8)]
 PIECES += ["features.unit_quality.units_0_12"]
 SAFE_POINTS = len(PIECES) + 7  # and one after each contribution
@@ -51,12 +52,14 @@ SAFE_POINTS = len(PIECES) + 7  # and one after each contribution
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blocks, "UNITS_PER_BLOCK", 4)
+    monkeypatch.setattr(pixel_blocks, "PIXELS_PER_BLOCK", 40)
 
 
 @pytest.fixture(scope="module")
 def undisturbed(places: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> str:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blocks, "UNITS_PER_BLOCK", 4)
+        patch.setattr(pixel_blocks, "PIXELS_PER_BLOCK", 40)
         output = tmp_path_factory.mktemp("undisturbed") / "out.h5"
         return run_recording(STEPS, output, **places).content_digest
 
@@ -236,7 +239,7 @@ def test_after_a_kill_only_the_last_minute_is_computed_again(
     work = tmp_path / "work"
     monkeypatch.setattr(kept_parts, "KEPT_EVERY_S", 0.0)
     child = os.fork()
-    if child == 0:  # ended within the STA, after its third lag was kept
+    if child == 0:  # ended within the STA, after its third block was kept
         with pytest.MonkeyPatch.context() as patch:
             Watch(patch, signal.SIGKILL, SAFE_POINTS - 3)
             run_recording(STEPS, tmp_path / "out.h5", work_dir=work, **places)
@@ -247,7 +250,7 @@ def test_after_a_kill_only_the_last_minute_is_computed_again(
         watch = Watch(patch, signal.SIGTERM)
         result = run_recording(STEPS, tmp_path / "out.h5", work_dir=work, **places)
     assert result.content_digest == undisturbed
-    assert watch.computed == [f"sta.{NOISE}.{lag}" for lag in (-3, -2, -1)] + [f"sta.{NOISE}"]
+    assert watch.computed == [*PIECES[3:6], f"sta.{NOISE}"]
 
 
 # -- what is there already -------------------------------------------------------------------------

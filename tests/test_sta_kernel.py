@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from fractions import Fraction
 
 import numpy as np
@@ -10,7 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hdmea.errors import ParameterError
+from hdmea.interruption import RunInterrupted
+from hdmea.kernels import lagged_sums, sta
 from hdmea.kernels.sta import refresh_starts, spike_triggered_average
+from hdmea.pieces import Pieces
 
 
 def by_spike(counts, movie, lags):
@@ -280,3 +284,108 @@ def test_refreshes_are_found_across_blocks(monkeypatch):
     expected = [t for t in range(60) if t == 0 or (movie[t] != movie[t - 1]).any()]
     assert refresh_starts(movie).tolist() == expected
     assert refresh_starts(movie[:1]).tolist() == [0]
+
+
+@pytest.mark.parametrize("hold", [1, 3, 4])
+@pytest.mark.parametrize("cover_range", [(-20, 0), (-7, 30), (2, 25)])
+@pytest.mark.parametrize("regular", [True, False])
+def test_the_block_fft_gives_the_same_as_a_product_for_each_lag(
+    hold, cover_range, regular, monkeypatch
+):
+    rng = np.random.default_rng([hold, regular])
+    order = np.arange(700) // hold
+    if not regular:  # images that are drawn again, and held longer
+        order -= rng.integers(0, 2, 700).cumsum() // 9
+    movie = rng.integers(0, 256, (701, 11, 12), dtype=np.uint8)[order]
+    counts = rng.poisson(0.4, (3, 40, 700))
+    shown = [(0, 700), (30, 333), (401, 700)][-2:] if cover_range[0] > 0 else None
+    counts = list(counts[-2:] if shown else counts)
+    cut = []
+
+    def always(_, n_weights, n_lags):
+        length = 2 * n_lags + 3
+        cut.append(lagged_sums.Blocks(length, n_lags + 4, -(-n_weights // (n_lags + 4))))
+        return cut[-1]
+
+    monkeypatch.setattr(lagged_sums, "cheapest_blocks", always)
+    by_fft = spike_triggered_average(counts, movie, cover_range, shown=shown)
+    single = spike_triggered_average(counts, movie, cover_range, shown=shown, precision="single")
+    assert cut[0].number > 4
+    monkeypatch.setattr(lagged_sums, "cheapest_blocks", lambda *_: None)
+    directly = spike_triggered_average(counts, movie, cover_range, shown=shown)
+    assert by_fft.mean.tobytes() == directly.mean.tobytes()
+    assert by_fft.z.tobytes() == directly.z.tobytes()
+    np.testing.assert_allclose(single.mean, directly.mean, rtol=1e-5)
+    np.testing.assert_allclose(single.z, directly.z, atol=1e-5)
+
+
+def test_z_is_undefined_for_a_pixel_that_changes_only_outside_of_the_window():
+    rng = np.random.default_rng(14)
+    movie = rng.normal(size=(60, 1, 3))
+    movie[:, 0, 1] = 1e6  # and tiny changes where the first lag, not the last, sees them
+    movie[:3, 0, 1] += [0.01, 0.02, 0.03]
+    movie[57:, 0, 2] = 50
+    movie[:57, 0, 2] = 0.1
+    counts = rng.poisson(1.0, (2, 60))
+    found = spike_triggered_average([counts], movie, (-5, 0))
+    for row, lag in enumerate(range(-5, 0)):
+        expected = by_formula(counts, movie, lag, 5, 60)
+        np.testing.assert_allclose(found.z[:, row], expected, rtol=1e-4, atol=1e-5)
+    assert np.isnan(found.z[:, :, 0, 1]).tolist() == [[False] * 3 + [True] * 2] * 2
+    assert np.isnan(found.z[:, :, 0, 2]).tolist() == [[True] * 3 + [False] * 2] * 2
+
+
+class Kept(Pieces):
+    """Pieces in a dictionary; the run is to end after some."""
+
+    def __init__(self, stop_at=None):
+        self.made, self.stop_at = {}, stop_at
+
+    def stored(self, name):
+        return self.made.get(name)
+
+    def done(self, name, made):
+        self.made[name] = {what: values.copy() for what, values in made.items()}
+        if self.stop_at is not None and len(self.made) >= self.stop_at:
+            raise RunInterrupted(signal.SIGTERM)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_blocks_of_an_interrupted_run_are_kept_and_taken(threads, monkeypatch):
+    rng = np.random.default_rng(15)
+    movie = rng.integers(0, 256, (300, 30, 31), dtype=np.uint8)
+    counts = rng.poisson(0.4, (7, 300))
+    undisturbed = spike_triggered_average([counts], movie, (-12, 3))
+    blocks = [f"pixels_{start}_{min(start + 128, 930)}" for start in range(0, 930, 128)]
+    pieces, said = Kept(stop_at=3), []
+    with pytest.raises(RunInterrupted):
+        spike_triggered_average([counts], movie, (-12, 3), threads=threads, pieces=pieces)
+    # those that threads were at are finished
+    n_done = 3 if threads == 1 else 3 + threads
+    assert list(pieces.made) == blocks[:n_done]
+    pieces.stop_at = None
+    write, written = sta._Work.write, []
+    monkeypatch.setattr(
+        sta._Work, "write", lambda work, *how: written.append(how[1]) or write(work, *how)
+    )
+    again = spike_triggered_average(
+        [counts], movie, (-12, 3), threads=threads, pieces=pieces, progress=said.append
+    )
+    assert again.mean.tobytes() == undisturbed.mean.tobytes()
+    assert again.z.tobytes() == undisturbed.z.tobytes()
+    assert sorted(block.start for block in written) == list(range(128 * n_done, 930, 128))
+    assert said == [min(start + 128, 930) / 930 for start in range(128 * n_done, 930, 128)]
+
+
+def test_an_error_in_a_block_is_raised_and_nothing_more_is_begun(monkeypatch):
+    movie = np.random.default_rng(16).integers(0, 256, (40, 40, 40), dtype=np.uint8)
+    begun = []
+
+    def fail(_, images, block):
+        begun.append(block)
+        raise ZeroDivisionError(images.shape)
+
+    monkeypatch.setattr(sta._Work, "write", fail)
+    with pytest.raises(ZeroDivisionError):
+        spike_triggered_average([np.ones((1, 40), int)], movie, (-2, 0), threads=2)
+    assert len(begun) <= 4

@@ -1,15 +1,15 @@
 """Spike-triggered average: exact mean, and z scores over stimulus refreshes.
 
-One matrix product per lag and block of pixels, in float64. Frames that show the same image
-belong to one *refresh*; spikes are counted per refresh, so held noise costs a product of
-refreshes, not of frames, and z knows how often the stimulus really changed. Blocks of pixels
-are of fixed size and BLAS runs on one thread, so the result does not depend on `threads`.
+Sums over spikes for all lags at once (`hdmea.kernels.lagged_sums`), for one block of pixels after
+the other. Frames that show the same image belong to one *refresh*; spikes are counted per refresh,
+so held noise costs sums over refreshes, not frames, and z knows how often the stimulus really
+changed. Blocks are of fixed size and BLAS runs on one thread, so the result does not depend on
+`threads`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,11 @@ import numpy as np
 import numpy.typing as npt
 
 from hdmea.errors import ParameterError
+from hdmea.kernels.circular_shifts import refreshes
+from hdmea.kernels.image_grid import ImageGrid
+from hdmea.kernels.lagged_sums import LaggedSums, Precision
+from hdmea.kernels.pixel_blocks import in_blocks
+from hdmea.kernels.refresh_scores import RefreshScores
 from hdmea.kernels.spikes import SpikeTrains
 from hdmea.pieces import Pieces
 
@@ -25,7 +30,7 @@ Float32 = npt.NDArray[np.float32]
 Int64 = npt.NDArray[np.int64]
 
 # Part of the definition of the result for float movies (rounding), hence not a parameter.
-_PIXEL_BLOCK = 256
+_ROWS_AT_ONCE = 64
 _SCAN_BYTES = 1 << 26
 
 
@@ -122,9 +127,11 @@ def spike_triggered_average(
     *,
     shown: Sequence[tuple[int, int]] | None = None,
     with_z: bool = True,
+    precision: Precision = "double",
     threads: int = 1,
     empty: Callable[[tuple[int, ...], npt.DTypeLike], npt.NDArray[Any]] = np.empty,
     pieces: Pieces | None = None,
+    progress: Callable[[float], None] = lambda _: None,
 ) -> StaResult:
     """Average the movie around every spike.
 
@@ -152,18 +159,23 @@ def spike_triggered_average(
         the movie. A presentation gives only frames whose whole window lies in what was recorded.
     with_z
         Also compute z.
+    precision
+        ``"double"``: exact sums, if all values of the movie are whole numbers. ``"single"``: in
+        about half the time, with the error below.
     threads
         Threads over blocks of pixels; the result is the same bit for bit.
     empty
         Makes the arrays of the result, from shape and type; all of them are written.
     pieces
-        What an earlier run has left, and what this one may leave: a piece for each lag.
+        What an earlier run has left, and what this one may leave: a piece for each block of pixels.
+    progress
+        Called with the part of the work that is done, 0 to 1, now and then.
 
     Returns
     -------
     StaResult
-        uint8 movies: `mean` is exactly ``float32(sum / n)``, the sum exact, the quotient in
-        float64.
+        Movies of whole numbers, in double precision: `mean` is exactly ``float32(sum / n)``, the
+        sum exact, the quotient in float64.
 
     Raises
     ------
@@ -172,8 +184,17 @@ def spike_triggered_average(
 
     Notes
     -----
-    Memory beside the result: the counts, one copy of every image of the movie, and per thread
-    about 256 pixels x refreshes x 24 bytes.
+    *Error.* The mean of a movie that is not of whole numbers, or in single precision, is wrong by
+    less than the rounding to float32 and ``LaggedSums.error_bound`` over the number of spikes,
+    with images measured from the pixel's mean. The latter is below
+    ``e sd_x sqrt(n_frames sum c^2) / sum c`` with the pixel's standard deviation, and for 10,800
+    frames and 60 lags e = 2e-13, in single precision 1e-4.
+
+    *Memory* beside the result: the counts twice, three times their size for the transform, and for
+    each thread about 128 pixels x frames x 80 bytes.
+
+    *Time* grows with units x pixels x frames, not with spikes. Held images are summed once: spikes
+    are counted by refresh and by phase, the place of the lagged frame in its refresh.
 
     Examples
     --------
@@ -186,38 +207,39 @@ def spike_triggered_average(
 
     n_frames = movie.shape[0]
     lags = _lags(cover_range, n_frames)
-    pieces = pieces or Pieces()
     total, eligible = eligible_counts(counts, n_frames, shown, lags)
     places = np.flatnonzero(eligible)
     first, stop = int(places[0]), int(places[-1]) + 1
     used, eligible = total[:, first:stop], eligible[first:stop]
-    n_spikes = used.sum(axis=1)
     n_all = np.sum([presentation.sum(axis=1) for presentation in counts], axis=0, dtype=np.int64)
 
-    pixels = movie.reshape(n_frames, -1)
     starts = refresh_starts(movie)
+    grid = ImageGrid(lags, first, stop, refreshes(starts, n_frames).grid_frames)
+    scores = (
+        RefreshScores(
+            used,
+            eligible,
+            first,
+            starts,
+            lags,
+            grid_frames=grid.frames,
+            first_image=grid.first_image,
+            n_images=grid.n_images,
+        )
+        if with_z
+        else None
+    )
+    # The first row gives, in the same product, what the sum would be without any relation.
+    weights = grid.weights(np.concatenate([eligible[None], used]))
+    n_spikes = used.sum(axis=1)
+    sums = LaggedSums(weights, grid.n_shifts, precision)
+    pixels = movie.reshape(n_frames, -1)
     flat = (total.shape[0], lags.size, pixels.shape[1])
     mean = empty(flat, np.float32)
     z = empty(flat, np.float32) if with_z else None
-    blocks = [slice(i, i + _PIXEL_BLOCK) for i in range(0, pixels.shape[1], _PIXEL_BLOCK)]
-    # One copy of every image, cut into blocks, so that each lag reads memory in order.
-    images = [np.asarray(pixels[:, block][starts]) for block in blocks]
-
-    with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
-        for row, lag in enumerate(lags):
-            made = {"mean": mean[:, row]} | ({} if z is None else {"z": z[:, row]})
-            if (stored := pieces.stored(str(lag))) is not None:
-                for what, values in stored.items():
-                    made[what][:] = values
-                continue
-            task = _Lag(used, eligible, n_spikes, starts, first + int(lag), with_z)
-            jobs = [
-                pool.submit(task.write, part, block, mean, z, row)
-                for part, block in zip(images, blocks, strict=True)
-            ]
-            for job in jobs:
-                job.result()
-            pieces.done(str(lag), made)
+    work = _Work(grid, sums, scores, n_spikes, mean, z)
+    with threadpool_limits(limits=1, user_api="blas"):
+        in_blocks(work, pixels[:: grid.frames][grid.seen], threads, pieces or Pieces(), progress)
     shape = (total.shape[0], lags.size, *movie.shape[1:])
     return StaResult(
         mean=mean.reshape(shape),
@@ -228,56 +250,47 @@ def spike_triggered_average(
     )
 
 
-class _Lag:
-    """What all blocks of pixels share at one lag: the spikes in each refresh."""
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What all blocks of pixels share."""
 
-    def __init__(
-        self,
-        used: Int64,
-        eligible: Int64,
-        n_spikes: Int64,
-        starts: Int64,
-        first_frame: int,
-        with_z: bool,
-    ) -> None:
-        n_used = int(eligible.sum())
-        first = int(np.searchsorted(starts, first_frame, side="right")) - 1
-        stop = int(np.searchsorted(starts, first_frame + eligible.size))
-        offsets = np.maximum(starts[first:stop] - first_frame, 0)
-        frames_of = np.add.reduceat(eligible, offsets)
-        spikes_of = np.add.reduceat(used, offsets, axis=1)
-        self.refreshes: slice | Int64 = slice(first, stop)
-        if not frames_of.all():  # between presentations that were cut at different ends
-            shown = np.flatnonzero(frames_of)
-            self.refreshes = first + shown
-            frames_of, spikes_of = frames_of[shown], spikes_of[:, shown]
-        self.n_spikes = n_spikes[:, None].astype(np.float64)
-        self.n_used = n_used
-        # The last row gives, in the same product, what the mean would be without any relation.
-        self.weights = np.concatenate([spikes_of, frames_of[None]]).astype(np.float64)
-        self.spread = None
-        if with_z:
-            # d_k times n_used: whole numbers, so that z is free of cancellation.
-            excess = (n_used * spikes_of - n_spikes[:, None] * frames_of).astype(np.float64)
-            self.spread = np.sqrt(np.einsum("uk,uk->u", excess, excess))[:, None]
+    grid: ImageGrid
+    sums: LaggedSums
+    scores: RefreshScores | None
+    n_spikes: Int64
+    mean: Float32
+    z: Float32 | None
 
-    def write(
-        self, part: npt.NDArray[Any], block: slice, mean: Float32, z: Float32 | None, row: int
-    ) -> None:
-        """Mean and z of a block of pixels, its images in `part`, into row `row` of the results."""
-        images = part[self.refreshes].astype(np.float64)
-        sums = self.weights @ images
-        with np.errstate(invalid="ignore"):
-            mean[:, row, block] = sums[:-1] / self.n_spikes
-        if z is None or self.spread is None:
-            return
-        # sum_k d_k = 0, so mean x drops out of the numerator.
-        excess = self.n_used * sums[:-1] - self.n_spikes * sums[-1]
-        # Measured from the first image: a pixel that never changes has a spread of exactly 0.
-        images -= images[0].copy()
-        scale = self.spread * images.std(axis=0)
-        scale[scale == 0] = np.nan
-        z[:, row, block] = excess / scale
+    def write(self, images: npt.NDArray[Any], block: slice) -> None:
+        """Mean and z of a block of pixels."""
+        values = images.astype(np.float64)
+        whole = images.dtype.kind in "biu" or bool((values == np.rint(values)).all())
+        # From the first image: a pixel that never changes becomes exactly 0.
+        centre = values[0] + (values - values[0]).mean(axis=0)
+        if whole:
+            centre = np.rint(centre)
+        placed = self.grid.padded(values - centre)
+        sums_of, n_phases = self.sums.of(placed, whole=whole), self.grid.n_phases
+        if self.scores is not None:
+            null = self.grid.by_lag(sums_of(slice(0, n_phases)))[0]
+            per_deviation = 1 / self.scores.deviations(placed)
+        step = max(1, _ROWS_AT_ONCE // n_phases)
+        for begin in range(0, len(self.mean), step):
+            units = slice(begin, begin + step)
+            rows = slice((1 + begin) * n_phases, (1 + begin + step) * n_phases)
+            sums = self.grid.by_lag(sums_of(rows))
+            if self.z is not None and self.scores is not None:
+                self.z[units, :, block] = self.scores.scores(sums, null, per_deviation, units)
+            n = self.n_spikes[units, None, None].astype(np.float64)
+            sums += centre * n
+            with np.errstate(invalid="ignore"):
+                sums /= n
+            self.mean[units, :, block] = sums
+
+    def piece(self, block: slice) -> dict[str, Float32]:
+        """The part of the results that a block is."""
+        made = {"mean": self.mean[:, :, block]}
+        return made if self.z is None else made | {"z": self.z[:, :, block]}
 
 
 def eligible_counts(

@@ -11,6 +11,7 @@ from pydantic import Field, field_validator
 
 from hdmea.arrays import Variable, Variables, text
 from hdmea.errors import MissingDataError, StimulusError, UnknownNameError
+from hdmea.progress import Progress
 from hdmea.session import PipelineSession
 from hdmea.steps.inputs import spike_trains
 from hdmea.steps.library import as_it_was_shown, stimulus_library
@@ -42,6 +43,11 @@ class ComputeStaParameters(StepParameters):
         "use the frames whose whole window was recorded",
     )
     z: bool = Field(default=True, description="compute z scores over stimulus refreshes as well")
+    precision: Literal["double", "single"] = Field(
+        default="double",
+        description="of the sums: double is exact for movies of whole numbers, single takes about "
+        "half the time and is wrong by rounding",
+    )
     threads: int = Field(
         default=1, ge=1, description="threads to compute with", json_schema_extra=HARMLESS
     )
@@ -112,17 +118,22 @@ def _average(session: PipelineSession, parameters: ComputeStaParameters, movie: 
     if not presentations.shown:
         return _only_cut(session, movie, parameters)
     with_z = parameters.z and not _correlated(session, movie, presentations, parameters)
-    result = spike_triggered_average(
-        presentations.counts(trains, session.values("stimulus/frame_times"), movie.length_frames),
-        movie.frames(),
-        parameters.cover_range,
-        shown=presentations.shown,
-        with_z=with_z,
-        threads=parameters.threads,
-        empty=session.allocate,
-        pieces=session.pieces,
-    )
     group = f"sta/{movie.name}"
+    with Progress(f"{session.dataset_id}: {group}") as progress:
+        result = spike_triggered_average(
+            presentations.counts(
+                trains, session.values("stimulus/frame_times"), movie.length_frames
+            ),
+            movie.frames(),
+            parameters.cover_range,
+            shown=presentations.shown,
+            with_z=with_z,
+            precision=parameters.precision,
+            threads=parameters.threads,
+            empty=session.allocate,
+            pieces=session.pieces,
+            progress=progress,
+        )
     dims = ("unit", "lag", "y", "x")
     variables = {
         f"{group}/sta": Variable(
@@ -223,7 +234,7 @@ def _only_cut(
 
 COMPUTE_STA = Step(
     name="compute_sta",
-    version=4,
+    version=5,
     parameters=ComputeStaParameters,
     tasks=_tasks,
     needs=("load_recording", "add_section_time"),
