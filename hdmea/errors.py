@@ -43,6 +43,10 @@ class RecordingFileError(HdmeaError, OSError):
     """A file that hdmea did not write (.cmcr, .cmtr, an old result) is damaged, or does not fit."""
 
 
+class RecordingNotReadError(RecordingFileError):
+    """The file could not be read this time (rights, memory, a failing disk); it may be whole."""
+
+
 class UnreadableRecordingError(RecordingFileError):
     """Reading the file crashes or hangs HDF5, which is not tried outside of the probe's process."""
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from hdmea.batch import HdmeaError, cells_in
+from hdmea.batch import HdmeaError, cells_in, status_kept, status_path, work_key
 
 
 @contextmanager
@@ -38,8 +38,12 @@ def job() -> Iterator[Any]:
     log.setLevel(logging.INFO)
     started = time.monotonic()
     log.info("started")
+    files = [path for role in ("cmcr", "cmtr") if (path := snakemake.input.get(role))]
+    definition = snakemake.params.get("definition")
+    key = work_key(definition, files) if files else ""
     try:
-        yield snakemake
+        with status_kept(status_path(snakemake.log[0]), key):
+            yield snakemake
     except HdmeaError as error:
         # What is wrong is said; how it was found is noise.
         cells = [f"\n  in recordings.tsv: {cell}" for cell in cells_in(str(error))]

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from workflow_project import Project, jobs, recordings_in
 
-from hdmea.batch import parts_of, read_config
+from hdmea.batch import Status, parts_of, read_config
 from hdmea.features.registry import FEATURES
 from hdmea.pipeline import PipelineSession, run_recording, verify
 from hdmea.simulate import SimulatedDataset
@@ -137,6 +137,16 @@ def test_deferred_batch_in_which_one_recording_is_bad(
     assert "Traceback" not in log
     assert f"FAILED: {last}" in said
     assert "read results/logs/bad/process_recording.log" in said
+    assert "\n3 recordings: 2 done, 1 failed; see results/batch.tsv\n" in said
+    table = (project.folder / "results/batch.tsv").read_text().splitlines()
+    batch = {cells[0]: cells[1:] for line in table if (cells := line.split("\t"))}
+    assert [batch[name][0] for name in (ONE, TWO, "bad")] == ["done", "done", "failed"]
+    assert batch[ONE][-1] == library_digest(ONE)
+    assert "cut.cmtr" in batch["bad"][1]
+    known = Status.read(project.folder / "results/logs/bad/process_recording.json")
+    assert known is not None
+    assert known.lasting
+    assert known.key
 
     del project.files["bad"]
     project.configure(checkpoints=["add_section_time"])

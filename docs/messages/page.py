@@ -32,6 +32,8 @@ REMEDIES: Mapping[str, str] = {
     "OutputWriteError": "Make room, or get the right to write, and run again.",
     "RecordingFileError": "Copy the file again from its source and compare sizes, or save it anew "
     "in CMOS-MEA-Tools. If it stays so, send `hdmea inspect --json --anonymous` of it.",
+    "RecordingNotReadError": "Mend the rights, the disk, the network or the memory that the text "
+    "tells of, and run it again.",
     "UnreadableRecordingError": "Copy the file again from its source and compare sizes, or save it "
     "anew in CMOS-MEA-Tools: this copy cannot be read.",
     "SessionFileError": "Take a copy, a checkpoint or the parts, or have it made again: delete it, "

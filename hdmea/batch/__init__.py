@@ -3,6 +3,7 @@
 What the workflow's rules ask; they know this room and `hdmea.pipeline`, nothing else.
 """
 
+from hdmea.batch.batch_table import BatchRow, batch_rows, in_short, write_batch_table
 from hdmea.batch.columns import cells_in
 from hdmea.batch.config import WorkflowConfig, read_config
 from hdmea.batch.discovery import Discovery, discover
@@ -22,10 +23,12 @@ from hdmea.batch.plan import (
 from hdmea.batch.processing import config_of_file, default_config, one_recording, process
 from hdmea.batch.recordings import Recording, read_recordings, require_past, same_files
 from hdmea.batch.sole_run import be_the_only_run
+from hdmea.batch.status import Status, status_kept, status_path, work_key
 from hdmea.errors import HdmeaError
 
 __all__ = [
     "TABLE",
+    "BatchRow",
     "Discovery",
     "Forecast",
     "HdmeaError",
@@ -33,14 +36,17 @@ __all__ = [
     "Part",
     "Past",
     "Recording",
+    "Status",
     "WorkflowConfig",
     "all_steps",
+    "batch_rows",
     "be_the_only_run",
     "cells_in",
     "config_of_file",
     "default_config",
     "discover",
     "forecast",
+    "in_short",
     "in_total",
     "last_result",
     "leftovers",
@@ -56,5 +62,9 @@ __all__ = [
     "require_inputs",
     "require_past",
     "same_files",
+    "status_kept",
+    "status_path",
     "unread_curation",
+    "work_key",
+    "write_batch_table",
 ]

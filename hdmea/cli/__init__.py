@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from hdmea import __version__
-from hdmea.cli import clean, discover, plan, run
+from hdmea.cli import batch, clean, discover, plan, run
 from hdmea.errors import HdmeaError, ParameterError, SessionFileError
 from hdmea.interruption import RunInterrupted
 from hdmea.terminal import say, shown
@@ -100,6 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     run.describe(add("run", run.run, "process one recording"))
 
     plan.describe(add("plan", plan.plan, "say what a run would do again, and why"))
+    batch.describe(add("batch", batch.batch, "say how it went with every recording of a batch"))
     clean.describe(add("clean", clean.clean, "say what lies in work folders, and remove it"))
 
     one = add("inspect", _inspect, "say what a .cmcr, .cmtr or session file holds")

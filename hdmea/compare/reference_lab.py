@@ -23,14 +23,8 @@ import numpy.typing as npt
 from hdmea.arrays import Array, Variable, scalar
 from hdmea.compare.sides import SectionKey, Side
 from hdmea.errors import RecordingFileError
-from hdmea.mcs.safe_h5 import (
-    check_dataset,
-    child,
-    names_in,
-    reading,
-    require_hdf5,
-    text_attribute,
-)
+from hdmea.mcs.attributes import text_attribute
+from hdmea.mcs.safe_h5 import check_dataset, child, names_in, reading, require_hdf5
 from hdmea.store.file_object import open_regular
 
 Float64 = npt.NDArray[np.float64]

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from hdmea.errors import ParameterError, RecordingFileError
 from hdmea.mcs import typeids
+from hdmea.mcs.attributes import number_attribute, text_attribute, to_text
 from hdmea.mcs.chip import parse_conversion_factors
 from hdmea.mcs.info import RecordingInfo, read_info
 from hdmea.mcs.safe_h5 import (
@@ -24,12 +25,9 @@ from hdmea.mcs.safe_h5 import (
     column,
     datasets_of_type,
     groups_of_type,
-    number_attribute,
     open_recording,
     read_table,
     reading,
-    text_attribute,
-    to_text,
 )
 from hdmea.mcs.streams import AnalogStream, DigitalEvents, SensorStream
 

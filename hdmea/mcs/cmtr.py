@@ -16,18 +16,17 @@ import numpy.typing as npt
 from hdmea.errors import ParameterError, RecordingFileError
 from hdmea.interruption import safe_point
 from hdmea.mcs import typeids
+from hdmea.mcs.attributes import exact_attribute, to_text
 from hdmea.mcs.chip import sensor_id
 from hdmea.mcs.info import RecordingInfo, read_info
 from hdmea.mcs.safe_h5 import (
     UNKNOWN_KIND,
     column,
     datasets_of_type,
-    exact_attribute,
     groups_of_type,
     open_recording,
     read_table,
     reading,
-    to_text,
 )
 
 _BLOCK: Final = 2**18

@@ -10,7 +10,7 @@ from typing import Final
 import h5py
 
 from hdmea.errors import RecordingFileError
-from hdmea.mcs.safe_h5 import number_attribute, text_attribute
+from hdmea.mcs.attributes import number_attribute, text_attribute
 
 _NAMED_ELSEWHERE: Final = {
     "FileVersion", "DateTime", "ProgramName", "ProgramVersion", "LB.RecordingDuration",

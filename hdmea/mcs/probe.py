@@ -15,6 +15,7 @@ from hdmea.errors import (
     FileMissingError,
     ParameterError,
     RecordingFileError,
+    RecordingNotReadError,
     UnreadableRecordingError,
 )
 from hdmea.mcs.child import default_deadline_s, run_child
@@ -113,7 +114,7 @@ def _views(given: dict[str, Path], deadline_s: float) -> dict[Path, dict[str, An
             names = " and ".join(str(path) for path in given.values())
             # Cause: this computer could not start a Python process or the vendor's reader, for want
             # of memory, of rights or of packages.
-            raise RecordingFileError(
+            raise RecordingNotReadError(
                 f"{names}: the check itself could not start: {problem or without[0]}. Mend that, "
                 "or leave the check out: load_recording with probe: off"
             )

@@ -18,8 +18,14 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from hdmea.errors import FileMissingError, HdmeaError, RecordingFileError
+from hdmea.errors import (
+    FileMissingError,
+    HdmeaError,
+    RecordingFileError,
+    RecordingNotReadError,
+)
 from hdmea.mcs import typeids
+from hdmea.mcs.attributes import text_attribute
 
 MAX_CHILDREN: Final = 100_000
 """Objects in one group; a sorting of the whole chip has a few thousand."""
@@ -63,10 +69,18 @@ def reading(path: Path, what: str = "") -> Iterator[None]:
         raise not_permitted(path) from error
     except _DAMAGE as error:
         where = f"{path}: {what}" if what else str(path)
+        found = f"({type(error).__name__}: {error})"
+        if isinstance(error, MemoryError) or "errno = " in str(error):  # what the system says
+            # Cause: the disk or the network fails, there is not enough memory, or the file asks for
+            # what no file can hold, as damaged ones do.
+            raise RecordingNotReadError(
+                f"{where} cannot be read this time {found}. Look at disk, network and memory; if "
+                "they are well, the file is damaged: copy it again from its source"
+            ) from error
         # Cause: the file is damaged, or was not copied to its end.
         raise RecordingFileError(
-            f"{where} cannot be read ({type(error).__name__}: {error}). The file is damaged or "
-            "incomplete: copy it again from its source and compare sizes"
+            f"{where} cannot be read {found}. The file is damaged or incomplete: copy it again "
+            "from its source and compare sizes"
         ) from error
 
 
@@ -77,10 +91,10 @@ UNKNOWN_KIND = (
 """What to do where a file is HDF5, but not what the vendor's programs are known to write."""
 
 
-def not_permitted(path: Path) -> RecordingFileError:
+def not_permitted(path: Path) -> RecordingNotReadError:
     """What to raise where the system does not let this user read."""
     # Cause: the file, or a folder above it, belongs to somebody else.
-    return RecordingFileError(
+    return RecordingNotReadError(
         f"{path} may not be read: permission denied. Ask its owner for the right to read the file "
         "and to enter its folder"
     )
@@ -366,33 +380,3 @@ def column(table: npt.NDArray[Any], name: str, where: str) -> npt.NDArray[Any]:
 def type_id(node: h5py.Group | h5py.Dataset) -> str:
     """Give the type id of an object, empty if it carries none."""
     return text_attribute(node, "ID.TypeID").lower()
-
-
-def text_attribute(node: h5py.Group | h5py.Dataset, name: str) -> str:
-    """Read a text attribute, fixed or variable length, scalar or of one element; else empty."""
-    value = node.attrs.get(name)
-    if isinstance(value, np.ndarray) and value.size == 1:
-        value = value.item()
-    return to_text(value) if isinstance(value, bytes | str) else ""
-
-
-def number_attribute(node: h5py.Group | h5py.Dataset, name: str) -> float | None:
-    """Read a number attribute, scalar or of one element; None if there is none."""
-    value = exact_attribute(node, name)
-    return None if value is None else float(value)
-
-
-def exact_attribute(node: h5py.Group | h5py.Dataset, name: str) -> int | float | None:
-    """Read a number attribute as `number_attribute`, but whole numbers of any size exactly."""
-    value = node.attrs.get(name)
-    array = np.asarray(value)
-    if value is None or array.size != 1 or array.dtype.kind not in "iufb":
-        return None
-    number: int | float = array.item()
-    return number
-
-
-def to_text(value: bytes | str) -> str:
-    """Decode text of a file; blanks and NULs at the end are padding."""
-    text = value.decode("utf-8", errors="replace") if isinstance(value, bytes) else value
-    return text.rstrip("\0 ")

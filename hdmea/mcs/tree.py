@@ -12,7 +12,8 @@ import numpy as np
 
 from hdmea.errors import RecordingFileError
 from hdmea.mcs import typeids
-from hdmea.mcs.safe_h5 import filter_names, lies_elsewhere, names_in, to_text, type_id
+from hdmea.mcs.attributes import to_text
+from hdmea.mcs.safe_h5 import filter_names, lies_elsewhere, names_in, type_id
 
 MAX_DEPTH: Final = 16
 MAX_OBJECTS: Final = 200_000

@@ -33,7 +33,7 @@ def measured() -> Iterator[dict[str, Any]]:
     yield run
     run["started_at"] = started.isoformat(timespec="seconds")
     run["duration_s"] = round(time.perf_counter() - clock, 4)
-    run["peak_memory_mb"] = round(_peak_memory_bytes() / 1e6, 1)
+    run["peak_memory_mb"] = peak_memory_mb()
     run["host"] = socket.gethostname()
 
 
@@ -55,7 +55,8 @@ def _software() -> Mapping[str, str]:
     return found
 
 
-def _peak_memory_bytes() -> int:
+def peak_memory_mb() -> float:
+    """The most memory that this process has had so far."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     # macOS counts bytes, Linux kilobytes
-    return peak if sys.platform == "darwin" else peak * 1024
+    return round((peak if sys.platform == "darwin" else peak * 1024) / 1e6, 1)

@@ -17,10 +17,12 @@ from hdmea.batch import (
     HdmeaError,
     Past,
     all_steps,
+    batch_rows,
     be_the_only_run,
     forecast,
     in_total,
     last_result,
+    in_short,
     made,
     movie_digests,
     parts_of,
@@ -31,6 +33,7 @@ from hdmea.batch import (
     require_past,
     same_files,
     unread_curation,
+    write_batch_table,
 )
 from hdmea.pipeline import summary_line, write_units_table
 
@@ -286,7 +289,7 @@ def tell_the_end(failed=False):
             told.append(f"{path.stem}: CANNOT BE READ: {error}")
     if failed:
         told += table_of(readable) + failures() + earlier_results()
-    tell(told)
+    tell(told + batch_told())
 
 
 def table_of(sessions):
@@ -333,6 +336,15 @@ def earlier_results():
     return [
         f"{name}: last time's result is {path}" for name, path in places.items() if path
     ]
+
+
+def batch_told():
+    """How it went with all recordings, also those of earlier runs; no job runs any more."""
+    rows = batch_rows(CONFIG, RECORDINGS, all_ended=True)
+    try:
+        return [f"{in_short(rows)}; see {write_batch_table(CONFIG, rows)}"]
+    except HdmeaError as error:
+        return [in_short(rows), f"the table of recordings was not written: {error}"]
 
 
 def tell(lines):
