@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,8 +21,13 @@ import numpy as np
 from hdmea.arrays import Array, Variable
 from hdmea.errors import ParameterError
 
-BLOCK_BYTES = 4 * 2**20
-"""A block holds as many whole rows (first axis) as fit, at least one."""
+BLOCK_BYTES = 64 * 2**10
+"""A block holds as many whole rows (first axis) as fit, at least one: few, so that the values of
+one unit can be checked without those of all others."""
+AT_ONCE_BYTES = 4 * 2**20
+"""What is read, encoded or written at a time: as many whole blocks as fit, at least one."""
+_THREADS_FROM_BYTES = 8 * AT_ONCE_BYTES
+_MOST_THREADS = 4
 
 _NUMBERS = frozenset("iuf")
 
@@ -147,6 +155,13 @@ def rows_per_block(shape: tuple[int, ...], itemsize: int) -> int:
     return max(1, BLOCK_BYTES // max(row_bytes, 1))
 
 
+def rows_at_once(shape: tuple[int, ...], itemsize: int) -> int:
+    """Rows of the blocks that are read, encoded or written at a time."""
+    rows = rows_per_block(shape, itemsize)
+    row_bytes = int(np.prod(shape[1:], dtype=np.int64)) * itemsize
+    return rows * max(1, AT_ONCE_BYTES // max(rows * row_bytes, 1))
+
+
 def split_rows(shape: tuple[int, ...], rows: int) -> Iterator[slice]:
     """Slices of the first axis, one per block (none for a scalar)."""
     for start in range(0, shape[0] if shape else 0, rows):
@@ -156,6 +171,50 @@ def split_rows(shape: tuple[int, ...], rows: int) -> Iterator[slice]:
 def block_digest(block: Array) -> bytes:
     """sha256 of an encoded block's bytes."""
     return hashlib.sha256(np.ascontiguousarray(block).data).digest()
+
+
+def digests_of_blocks(pieces: Iterable[Array], rows: int, n_bytes: int) -> list[bytes]:
+    """Digest of each block of an encoded array that comes in pieces of whole blocks.
+
+    Large arrays are digested on several processors, while the next pieces are read.
+
+    Parameters
+    ----------
+    pieces
+        Rows of the array; what they are in may be used again only after the last one.
+    rows
+        Rows of a block.
+    n_bytes
+        Size of all of it.
+
+    Examples
+    --------
+    >>> pieces = [np.arange(4), np.arange(4, 7)]
+    >>> digests_of_blocks(pieces, 2, 56) == [block_digest(np.arange(7)[i : i + 2])
+    ...                                      for i in (0, 2, 4, 6)]
+    True
+    """
+
+    def of(piece: Array) -> list[bytes]:
+        return [block_digest(piece[one]) for one in split_rows(piece.shape, rows)]
+
+    n_threads = min(len(os.sched_getaffinity(0)), _MOST_THREADS)
+    if n_bytes < _THREADS_FROM_BYTES or n_threads == 1:
+        return [digest for piece in pieces for digest in of(piece)]
+    found: list[bytes] = []
+    waiting: deque[Future[list[bytes]]] = deque()
+    with ThreadPoolExecutor(n_threads) as pool:
+        for piece in pieces:
+            try:
+                waiting.append(pool.submit(of, piece))
+            except RuntimeError:  # no thread can be started: a limit of memory is near
+                waiting.append(Future())
+                waiting[-1].set_result(of(piece))
+            if len(waiting) > n_threads:  # pieces that were read must not pile up
+                found += waiting.popleft().result()
+        for one in waiting:
+            found += one.result()
+    return found
 
 
 def root_digest(
@@ -188,12 +247,13 @@ def digest_variable(variable: Variable, where: str = "array") -> VariableDigest:
         # how wide text is stored, only all of it tells
         whole = encode(variable.values, where)
         stored, rows = whole.dtype, rows_per_block(shape, whole.dtype.itemsize)
-        slices = split_rows(shape, rows) if shape else iter([...])
-        blocks = tuple(block_digest(whole[one]) for one in slices)
+        pieces: Iterator[Array] = iter([whole] if shape else [whole.reshape(1)])
     else:
         stored = encode(np.empty(0, data.dtype), where).dtype
         rows = rows_per_block(shape, stored.itemsize)
-        blocks = tuple(block_digest(encode(data[one], where)) for one in split_rows(shape, rows))
+        at_once = split_rows(shape, rows_at_once(shape, stored.itemsize))
+        pieces = (encode(data[one], where) for one in at_once)
+    blocks = tuple(digests_of_blocks(pieces, rows, variable.nbytes))
     dtype = dtype_name(stored)
     root = root_digest(dtype, shape, variable.unit, variable.dims, blocks)
     return VariableDigest(dtype, shape, rows, blocks, root)

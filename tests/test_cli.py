@@ -326,7 +326,7 @@ def test_an_error_of_the_system_is_one_line(
     def fails(path: Path, *_: object, **__: object) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
 
-    monkeypatch.setattr("hdmea.store.reader._open", fails)
+    monkeypatch.setattr("hdmea.store.opening._open", fails)
     output = ["-o", str(tmp_path / "out")] if command in ("table", "picture") else []
     assert main([command, str(saved), *output]) == 1
     assert capsys.readouterr() == ("", f"hdmea {command}: {saved}: Input/output error\n")

@@ -40,7 +40,8 @@ from hdmea.session.ledger import Ledger
 from hdmea.simulate.display import display_trace
 from hdmea.steps.registry import get_step
 from hdmea.stimulus.folder import LibraryFolder
-from hdmea.store.reader import SessionFile, current_digest
+from hdmea.store.opening import current_digest
+from hdmea.store.reader import SessionFile
 from hdmea.store.writer import write_session_file
 
 TRAINS = SpikeTrains(np.array([0.1, 0.5, 0.2]), np.array([2, 3]))
@@ -157,7 +158,7 @@ def test_a_session_file_that_may_not_be_read_is_named(
     def denied(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("hdmea.store.reader.opened", denied)
+    monkeypatch.setattr("hdmea.store.opening.opened", denied)
     with pytest.raises(SessionFileError, match=r"rec\.h5 may not be read: Permission denied\. Ask"):
         SessionFile(path)
 

@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from hypothesis.extra import numpy as hnp
 
 from hdmea.arrays import Variable, scalar, text
 from hdmea.contribution import Contribution, Recipe
-from hdmea.digest import BLOCK_BYTES, digest_variable
+from hdmea.digest import AT_ONCE_BYTES, BLOCK_BYTES, digest_variable
 from hdmea.errors import (
     FileMissingError,
     OutputExistsError,
@@ -143,6 +144,39 @@ def test_content_digest_ignores_order_words_and_runs_but_no_value(tmp_path: Path
     assert save(tmp_path / "c.h5", example(), contribution("b", b__x=scalar(2, "1", "x"))) != base
     assert save(tmp_path / "d.h5", example(), contribution("b", b__x=scalar(1, "s", "x"))) != base
     assert save(tmp_path / "e.h5", example(), contribution("b", b__x=scalar(1.0, "1", "x"))) != base
+
+
+def test_digests_of_large_arrays_do_not_depend_on_threads(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    values = np.arange(5 * AT_ONCE_BYTES // 8 + 3)
+    variable = Variable(values, "1", ("n",), "numbers")
+    rows = BLOCK_BYTES // 8
+    alone = tuple(
+        hashlib.sha256(values[at : at + rows]).digest() for at in range(0, values.size, rows)
+    )
+    assert digest_variable(variable).blocks == alone
+    monkeypatch.setattr("hdmea.digest._THREADS_FROM_BYTES", 0)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1, 2})
+    assert digest_variable(variable).blocks == alone
+    save(tmp_path / "a.h5", contribution(x__values=variable))
+    with SessionFile(tmp_path / "a.h5") as file:
+        np.testing.assert_array_equal(file.read("x/values"), values)
+    # a limit of memory that leaves no room for threads is no error
+    monkeypatch.setattr("threading.Thread.start", _no_thread)
+    assert digest_variable(variable).blocks == alone
+
+
+def _no_thread(_: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
+
+
+def test_what_was_not_read_before_a_file_is_closed_can_no_longer_be(tmp_path: Path) -> None:
+    save(tmp_path / "a.h5")
+    with SessionFile(tmp_path / "a.h5") as file:
+        data = file.variable("units/unit_id").data
+    with pytest.raises(SessionFileError, match=r"units/unit_id cannot be read"):
+        data[0]
 
 
 def test_a_slice_reads_and_checks_only_its_blocks(tmp_path: Path) -> None:

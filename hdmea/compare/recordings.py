@@ -15,7 +15,7 @@ from hdmea.compare.differences import EXACT, Tally, Tolerance, n_without_partner
 from hdmea.compare.match import UnitMatch, match_units
 from hdmea.compare.result import Difference, Kind, RecordingComparison
 from hdmea.compare.sides import Side, section_words
-from hdmea.digest import rows_per_block, split_rows
+from hdmea.digest import rows_at_once, split_rows
 from hdmea.errors import MissingDataError
 
 EXACTLY = (
@@ -287,7 +287,7 @@ def _blocks(
         yield a[()], b[()], ()
         return
     n = a.shape[0] if rows is None else len(rows.a)
-    size = rows_per_block(a.shape, max(a.dtype.itemsize, b.dtype.itemsize))
+    size = rows_at_once(a.shape, max(a.dtype.itemsize, b.dtype.itemsize))
     for block in split_rows((n,), size):
         if rows is None:
             yield a[block], b[block], ()

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hdmea.arrays import Array
-from hdmea.digest import rows_per_block, split_rows
+from hdmea.digest import rows_at_once, split_rows
 from hdmea.kernels.sta_peak import StaPeaks, sta_peaks, z_threshold
 from hdmea.session import PipelineSession
 
@@ -92,8 +92,7 @@ def z_peaks(session: PipelineSession, stimulus: str) -> StaPeaks | None:
         return None
     z = session[path].data
     pieces = [
-        sta_peaks(z[rows])
-        for rows in split_rows(z.shape, rows_per_block(z.shape, z.dtype.itemsize))
+        sta_peaks(z[rows]) for rows in split_rows(z.shape, rows_at_once(z.shape, z.dtype.itemsize))
     ] or [sta_peaks(np.empty(z.shape, z.dtype))]
     return StaPeaks(
         *(np.concatenate([getattr(p, name) for p in pieces]) for name in ("z", "lag", "y", "x"))

@@ -75,6 +75,7 @@ class MemoryKeeper:
         self.folder = folder
         self._promised = 0
         self._said_at = 0.0
+        self._look_again_at = 0.0
 
     def begin(self) -> None:
         """Begin a computation: what an earlier one was given is in the session by now, or gone."""
@@ -104,9 +105,11 @@ class MemoryKeeper:
 
     def say_if_large(self, held: int, whose: str) -> None:
         """Warn if a session takes more than half of the memory that is free; once per doubling."""
-        if held < 2 * self._said_at or held < SPOOLED_FROM_BYTES:
+        if held < max(2 * self._said_at, self._look_again_at, SPOOLED_FROM_BYTES):
             return
         free = free_bytes()
+        # looking takes longer than most reads: not again before half of what is left is gone
+        self._look_again_at = (held + free / 2) / 2
         if held > free / 2:
             self._said_at = held
             _log.warning(

@@ -19,7 +19,8 @@ from hdmea.session import display
 from hdmea.session.requests import FeatureRequests
 from hdmea.session.state import SessionState
 from hdmea.store.atomic import sole_writer
-from hdmea.store.reader import SessionFile, current_digest
+from hdmea.store.opening import current_digest
+from hdmea.store.reader import SessionFile
 from hdmea.store.writer import write_session_file
 
 _log = logging.getLogger("hdmea")

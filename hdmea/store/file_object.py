@@ -19,6 +19,9 @@ from pathlib import Path
 from weakref import WeakValueDictionary
 
 import h5py
+import numpy as np
+
+from hdmea.arrays import Array
 
 _numbers = count()
 _open_files: WeakValueDictionary[int, h5py.File] = WeakValueDictionary()
@@ -90,16 +93,22 @@ class ReadableFile:
 
     def readinto(self, buffer: memoryview) -> int:
         """Fill the buffer; what lies beyond the end reads as zeros (digests tell)."""
-        view = memoryview(buffer).cast("B")
+        self._position += self._read_into(memoryview(buffer).cast("B"), self._position)
+        return len(buffer)
+
+    def read_at(self, offset: int, values: Array) -> None:
+        """Fill an array in C order with the bytes from a place on."""
+        self._read_into(values.reshape(-1).view(np.uint8).data, offset)
+
+    def _read_into(self, view: memoryview, offset: int) -> int:
         done = 0
         # one system call gives 2 GiB at most
         while done < len(view):
-            got = os.preadv(self._descriptor, [view[done:]], self._position + done)
+            got = os.preadv(self._descriptor, [view[done:]], offset + done)
             if got == 0:
                 view[done:] = bytes(len(view) - done)
                 break
             done += got
-        self._position += len(view)
         return len(view)
 
 

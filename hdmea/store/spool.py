@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from hdmea.arrays import Array, on_disk
 from hdmea.contribution import Contribution
-from hdmea.digest import rows_per_block, split_rows
+from hdmea.digest import rows_at_once, split_rows
 from hdmea.errors import OutputWriteError
 from hdmea.store.reader import SessionFile
 
@@ -62,7 +62,7 @@ def spooled(folder: Path, shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array
 def moved(values: Array, folder: Path) -> Array:
     """A copy of an array on disk, written block by block; raises as `spooled` does."""
     copy = spooled(folder, values.shape, values.dtype)
-    for rows in split_rows(values.shape, rows_per_block(values.shape, values.dtype.itemsize)):
+    for rows in split_rows(values.shape, rows_at_once(values.shape, values.dtype.itemsize)):
         copy[rows] = values[rows]
     return copy
 

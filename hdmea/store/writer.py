@@ -20,6 +20,7 @@ from hdmea.digest import (
     digest_variable,
     dtype_name,
     encode,
+    rows_at_once,
     sha256_json,
     split_rows,
 )
@@ -223,8 +224,9 @@ def _write(
 
 
 def _blocks(variable: Variable, digest: VariableDigest, path: str) -> Iterator[tuple[slice, Array]]:
-    """The variable's rows as they are stored, block by block."""
-    for rows in split_rows(digest.shape, digest.rows_per_block):
+    """The variable's rows as they are stored, some megabytes at a time."""
+    itemsize = fmt.stored_dtype(digest.dtype).itemsize
+    for rows in split_rows(digest.shape, rows_at_once(digest.shape, itemsize)):
         yield rows, encode(variable.data[rows], path)
 
 
