@@ -144,6 +144,12 @@ def ratio(slower: Measured, faster: Measured) -> float:
     return slower.median_s / faster.median_s
 
 
+def _environment() -> dict[str, str]:
+    # with compiled modules, as wherever it is installed
+    kept = {name: said for name, said in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return kept | {"PYTHONPATH": PATH}
+
+
 class _Process:
     """A way's process, from its start to its end."""
 
@@ -164,7 +170,7 @@ class _Process:
             stderr=self._told,
             text=True,
             cwd=ROOT,
-            env=os.environ | {"PYTHONPATH": PATH},
+            env=_environment(),
         )
         return self
 

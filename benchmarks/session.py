@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.contest import Measured, Way, alone, contest
+from benchmarks.contest import Way, alone, contest
+from benchmarks.contests import medians, stored
 from benchmarks.topic import Claim, Found, Topic, ways
 
 if TYPE_CHECKING:
@@ -38,9 +38,9 @@ def run(folder: Path, part: str, share: float) -> dict[str, Any]:
         Way(GROUPS, f"{_HERE}:save_groups", case, rounds=3),
     ]
     if part == "save":
-        return _stored(contest(savers, rounds=ROUNDS))
+        return stored(contest(savers, rounds=ROUNDS))
     contest(savers, rounds=1)
-    size = {"bytes": (folder / "plain.bin").stat().st_size}
+    size = (folder / "plain.bin").stat().st_size
     place = {"folder": str(folder)}
     if part == "load":
         loaders = [
@@ -48,30 +48,22 @@ def run(folder: Path, part: str, share: float) -> dict[str, Any]:
             Way(PLAIN, f"{_HERE}:load_plain", case),
             Way(GROUPS, f"{_HERE}:load_groups", place, rounds=3),
         ]
-        return size | _stored(contest(loaders, rounds=ROUNDS))
+        return stored(contest(loaders, rounds=ROUNDS), bytes=size)
     if part == "open":
-        return _stored({HDMEA: alone(Way(HDMEA, f"{_HERE}:open_session", place), rounds=ROUNDS)})
+        return stored({HDMEA: alone(Way(HDMEA, f"{_HERE}:open_session", place), rounds=ROUNDS)})
     one = place | {"unit": n_units // 2, "times": ROUNDS + 1}
     readers = [
         Way(HDMEA, f"{_HERE}:unit_of_session", one),
         Way(GROUPS, f"{_HERE}:unit_of_groups", one),
     ]
-    return _stored(contest(readers, rounds=ROUNDS))
-
-
-def _stored(found: dict[str, Measured]) -> dict[str, Any]:
-    return {"ways": {name: one.as_json() for name, one in found.items()}}
-
-
-def _times(part: dict[str, Any]) -> dict[str, float]:
-    return {name: median(one["seconds"]) for name, one in part["ways"].items()}
+    return stored(contest(readers, rounds=ROUNDS))
 
 
 def claims(found: Found) -> list[Claim]:
     """The bounds of the parts that were found."""
     made: list[Claim] = []
     if "save" in found:
-        at = _times(found["save"])
+        at = medians(found["save"])
         made += [
             Claim("saved, of the time of numpy", at[HDMEA] / at[PLAIN], at_most=3, unit="x"),
             Claim(
@@ -82,7 +74,7 @@ def claims(found: Found) -> list[Claim]:
             ),
         ]
     if "load" in found:
-        at = _times(found["load"])
+        at = medians(found["load"])
         rate = found["load"]["bytes"] / at[HDMEA] / 1e9
         made += [
             Claim("loaded, digests checked", rate, at_least=1, unit=" GB/s"),
@@ -94,9 +86,9 @@ def claims(found: Found) -> list[Claim]:
             ),
         ]
     if "open" in found:
-        made.append(Claim("opened", 1e3 * _times(found["open"])[HDMEA], at_most=50, unit=" ms"))
+        made.append(Claim("opened", 1e3 * medians(found["open"])[HDMEA], at_most=50, unit=" ms"))
     if "one unit" in found:
-        at = _times(found["one unit"])
+        at = medians(found["one unit"])
         made.append(Claim("features of one unit", 1e3 * at[HDMEA], at_most=2, unit=" ms"))
     return made
 

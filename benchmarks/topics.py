@@ -1,5 +1,8 @@
 """All topics, in the order of the page."""
 
+from benchmarks.features import FEATURES
 from benchmarks.session import SESSION
+from benchmarks.sorting import SORTING
+from benchmarks.start import START
 
-TOPICS = {topic.name: topic for topic in (SESSION,)}
+TOPICS = {topic.name: topic for topic in (SESSION, SORTING, FEATURES, START)}
