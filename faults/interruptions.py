@@ -10,12 +10,14 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from faults.interrupted import Tally
+from faults.interrupted_workflows import OF_A_JOB, OF_SNAKEMAKE, killed_again_and_again
 from faults.lab import PARAMETERS, Lab, the_lab
 from faults.topic import Found, Topic, number, table
 from hdmea.pipeline import run_recording, verify
@@ -29,6 +31,8 @@ PARTS = {
     "SIGTERM at random": signal.SIGTERM,
     "Ctrl-C at random": signal.SIGINT,
     "kill at random": signal.SIGKILL,
+    OF_A_JOB: signal.SIGKILL,
+    OF_SNAKEMAKE: signal.SIGKILL,
 }
 _MOST_TRIES = 200
 _SAYS = """
@@ -39,20 +43,13 @@ had been finished and were computed once more, which only a kill may cause, of p
 last minute. *other content*: the result's digest is not that of a run that nobody disturbed;
 *wrong code*: a run that was asked to end did not end with 143 or 130; *left*: something other than
 the last result stayed in the work folder.
+
+"Kill of a job" and "kill of Snakemake" are runs of the workflow, one in ten of them in immediate
+mode: at a moment of the time in which there are jobs one process of a job is killed, the shell or
+the program in it, whose result Snakemake then removes; or Snakemake alone, whose jobs go on while
+the next run begins. *Finished* are then contributions that were in a file when a run had ended, and
+*wrong code* is another one of Snakemake than 0, and 1 where a job was killed.
 """
-
-
-@dataclass
-class Tally:
-    """What came of interrupted runs."""
-
-    results: int = 0
-    ended: int = 0
-    finished: int = 0
-    repeated: int = 0
-    other_content: int = 0
-    wrong_code: int = 0
-    left: int = 0
 
 
 class _Room:
@@ -116,6 +113,9 @@ class _Room:
 
 def run(folder: Path, part: str, share: float) -> dict[str, int]:
     """Disturb runs until so many results are there."""
+    if part in (OF_A_JOB, OF_SNAKEMAKE):
+        results = max(1, round(RUNS * share))
+        return asdict(killed_again_and_again(the_lab(folder), folder / part, part, results))
     room, signum = _Room(the_lab(folder), folder / "room"), PARTS[part]
     tally, rng = Tally(), np.random.default_rng(list(PARTS).index(part))
     room.reset()

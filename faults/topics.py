@@ -7,9 +7,20 @@ from faults.interruptions import INTERRUPTIONS
 from faults.kills import KILLS
 from faults.limits import LIMITS_MET
 from faults.power_losses import POWER_LOSSES
+from faults.reprocessing import REPROCESSING
 from faults.several import SEVERAL
 
 TOPICS = {
     topic.name: topic
-    for topic in (CALLS, KILLS, LIMITS_MET, INTERRUPTIONS, POWER_LOSSES, DAMAGE, HOSTILE, SEVERAL)
+    for topic in (
+        CALLS,
+        KILLS,
+        LIMITS_MET,
+        INTERRUPTIONS,
+        REPROCESSING,
+        POWER_LOSSES,
+        DAMAGE,
+        HOSTILE,
+        SEVERAL,
+    )
 }

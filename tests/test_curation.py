@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 import yaml
 from hand_session import NOISE, UNIT_IDS, hand_session
-from workflow_project import Project, jobs
 
+from faults.projects import Project, jobs
 from hdmea.arrays import Variable, Variables
 from hdmea.batch.config import read_config
 from hdmea.batch.plan import parts_of, require_inputs, unread_curation

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import pytest
 from feature_package import documented, install, write_documented, write_installed
-from workflow_project import ROOT, Project, jobs
 
+from faults.projects import COUNTING, ROOT, Project, jobs
 from hdmea.batch import parts_of, read_config
 from hdmea.batch.recordings import Recording
 from hdmea.features.registry import FEATURES
@@ -50,42 +50,6 @@ LATER = Feature("later", 1, Nothing, frozenset({"spikes", "features.first_spike"
     (Output("later_ms", "ms", "a millisecond later", reasons=("too_few_spikes",)),),
     later, "For tests.")
 """
-COUNTING = '''
-"""Counts what is read of each file through descriptors, as hdmea reads session files.
-
-Raw files, which h5py opens by name, are told with their size.
-"""
-import atexit, json, os, sys
-import h5py
-opened, read = {}, {}
-plain_h5 = h5py.h5f.open
-
-def counted_h5(name, *arguments, **named):
-    if os.fsdecode(name).endswith((".cmcr", ".cmtr")):
-        read[os.fsdecode(name)] = os.path.getsize(name)
-    return plain_h5(name, *arguments, **named)
-
-h5py.h5f.open = counted_h5
-plain_open, plain_preadv = os.open, os.preadv
-
-def counted_open(path, *arguments, **named):
-    descriptor = plain_open(path, *arguments, **named)
-    opened[descriptor] = str(path)
-    return descriptor
-
-def counted_preadv(descriptor, *arguments):
-    n = plain_preadv(descriptor, *arguments)
-    read[opened[descriptor]] = read.get(opened[descriptor], 0) + n
-    return n
-
-def tell():
-    if read:
-        with open(os.environ["TOLD_READS"], "a") as file:
-            file.write(json.dumps([sys.argv[0], read]) + "\\n")
-
-os.open, os.preadv = counted_open, counted_preadv
-atexit.register(tell)
-'''
 
 
 @pytest.fixture(scope="module")
@@ -214,9 +178,7 @@ def project(installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         seed=1,
         sampling_rate_hz=5000.0,
     )
-    (tmp_path / "counting").mkdir()
-    (tmp_path / "counting/sitecustomize.py").write_text(COUNTING)
-    paths = [str(tmp_path / "counting"), str(installed), str(ROOT)]
+    paths = [str(COUNTING), str(installed), str(ROOT)]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
     monkeypatch.setenv("TOLD_READS", str(tmp_path / "reads"))
     pair = {REC: (files.cmcr_path, files.cmtr_path)}

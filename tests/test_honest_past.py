@@ -13,8 +13,8 @@ from typing import Any
 
 import h5py
 import pytest
-from workflow_project import Project, jobs, recordings_in
 
+from faults.projects import Project, jobs, recordings_in
 from hdmea.batch import made, past
 from hdmea.batch.config import WorkflowConfig, read_config
 from hdmea.batch.past import Past

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from faults.interruptions import INTERRUPTIONS, Tally
+from faults.interrupted import Tally
+from faults.interruptions import INTERRUPTIONS
 
 
 @pytest.mark.slow

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from workflow_project import Project, jobs, recordings_in
 
+from faults.projects import Project, jobs, recordings_in
 from hdmea.pipeline import load_recording
 from hdmea.simulate import Faults, simulate_recording, write_stimulus_library
 

@@ -16,8 +16,8 @@ import pytest
 from truth.claim import Sample
 from truth.claims import real
 from truth.real_cells import STEPS, UNITS, oracle, real_arrays, real_cells, wrapped
-from workflow_project import Project
 
+from faults.projects import Project
 from hdmea.pipeline import PipelineSession, run_recording
 from hdmea.stimulus.sections import PAD_FRAMES
 

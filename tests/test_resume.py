@@ -131,7 +131,7 @@ def test_a_run_that_ends_at_a_safe_point_loses_nothing_and_repeats_nothing(
 def test_long_reading_and_comparing_ends_before_the_next_block(
     where: str, places: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calls, work, steps = 0, tmp_path / "work", {"load_recording": {"probe": "off"}}
+    calls, steps = 0, {"load_recording": {"probe": "off"}}
     steps |= {"extract_features": {"features": ["unit_quality"]}}
     original = resolve_name(where)
 
@@ -141,14 +141,11 @@ def test_long_reading_and_comparing_ends_before_the_next_block(
         os.kill(os.getpid(), signal.SIGTERM)
         return original(*values)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(where, asked)
-        with pytest.raises(RunInterrupted):
-            run_recording(steps, tmp_path / "out.h5", work_dir=work, **places)
+    monkeypatch.setattr(where, asked)
+    with pytest.raises(RunInterrupted):
+        run_recording(steps, tmp_path / "out.h5", work_dir=tmp_path / "work", **places)
     assert calls == 1
     assert not (tmp_path / "out.h5").exists()
-    result = run_recording(steps, tmp_path / "out.h5", work_dir=work, **places)
-    assert result.content_digest == run_recording(steps, tmp_path / "b.h5", **places).content_digest
 
 
 def test_the_wait_for_the_probe_of_a_recording_can_be_ended(

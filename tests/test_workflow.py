@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from workflow_project import Project, jobs, recordings_in
 
+from faults.projects import Project, jobs, recordings_in
 from hdmea.batch import Status, parts_of, read_config
 from hdmea.features.registry import FEATURES
 from hdmea.pipeline import PipelineSession, run_recording, verify
@@ -321,10 +321,3 @@ def test_a_variant_in_the_other_mode_takes_over_what_matches(project: Project) -
     changed = {name for name in runs[0] if runs[0][name] != runs[1][name]}
     assert len(runs[0]) == 4
     assert [name.partition(".")[0] for name in changed] == ["sta"]
-
-    project.steps |= {"compute_sta": {"stimulus": "no_such"}}
-    project.configure(mode="deferred")
-    said = project.run(f"results/{ONE}.h5", code=1)
-    assert not (project.folder / f"results/{ONE}.h5").exists()  # Snakemake has removed it
-    assert f"\n{ONE}: last time's result is work/{ONE}/last.h5\n" in said
-    assert project.digest(f"work/{ONE}/last.h5") == first

@@ -20,6 +20,8 @@ import yaml
 from hdmea.pipeline import verify
 
 ROOT = Path(__file__).parents[1]
+COUNTING = Path(__file__).with_name("counting")
+"""On the PYTHONPATH of a process: what it reads is counted."""
 
 
 @dataclass
@@ -33,8 +35,11 @@ class Project:
     playlist: str = "tiny"
     cells: dict[str, dict[str, str]] = field(default_factory=dict)
     """Further cells of recordings, by recording and column."""
+    environment: dict[str, str] = field(default_factory=dict)
+    """What snakemake finds in its environment besides what is there."""
 
     def configure(self, **changes: Any) -> None:
+        """Write table and configuration, with these keys besides the usual ones."""
         columns = sorted({column for cells in self.cells.values() for column in cells})
         rows = [
             "\t".join([name, *map(str, pair), self.playlist, *self._cells_of(name, columns)])
@@ -49,6 +54,7 @@ class Project:
         return [self.cells.get(name, {}).get(column, "") for column in columns]
 
     def write_table(self, *rows: str, columns: Sequence[str] = ()) -> None:
+        """Write the table of recordings of rows as they are."""
         (self.folder / "config").mkdir(exist_ok=True)
         lines = ["\t".join(["recording", "cmcr", "cmtr", "playlist", *columns]), *rows, ""]
         (self.folder / "config/recordings.tsv").write_text("\n".join(lines), encoding="utf-8")
@@ -61,6 +67,7 @@ class Project:
         process = subprocess.Popen(
             [*program, *options, *arguments],
             cwd=self.folder,
+            env=os.environ | self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -99,6 +106,7 @@ class Project:
         return said
 
     def digest(self, file: str) -> str:
+        """Content digest of a result, which must be whole."""
         found = verify(self.folder / file)
         assert found.is_good
         return found.content_digest
