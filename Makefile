@@ -19,7 +19,7 @@ help:
 	@echo "make test    run every test"
 	@echo "make oracles compare features with other libraries, in .venv-oracles"
 	@echo "make lint    ruff, mypy, snakefmt and snakemake --lint"
-	@echo "make schemas write the workflow's schemas from the models in hdmea/"
+	@echo "make schemas write the workflow's schemas and the page of options from the models"
 	@echo "make figures draw the figures of docs/definitions.md"
 	@echo "make truth   judge what features recover of simulated retinas, write docs/truth.md; minutes"
 	@echo "make faults  plant faults wherever files are changed, write docs/reliability.md; hours; needs cc"
@@ -84,6 +84,7 @@ endif
 schemas: .venv/ready
 	$(BIN)/python -m hdmea.batch config > workflow/schemas/config.schema.yaml
 	$(BIN)/python -m hdmea.batch recordings > workflow/schemas/recordings.schema.yaml
+	$(BIN)/python -m hdmea.batch options > config/OPTIONS.md
 
 figures: .venv/ready
 	PYTHONPATH=docs $(BIN)/python -m figures

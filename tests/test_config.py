@@ -44,6 +44,15 @@ def test_published_schemas_are_those_of_the_models(
     assert capsys.readouterr().out == published, "run `make schemas`"
 
 
+def test_the_page_of_options_is_that_of_the_models(capsys: pytest.CaptureFixture[str]) -> None:
+    published = (ROOT / "config/OPTIONS.md").read_text(encoding="utf-8")
+    main(["options"])
+    assert capsys.readouterr().out == published, "run `make schemas`"
+    assert '| `mode` | `deferred`, `immediate` | `"deferred"` | deferred: a job per' in published
+    assert "| `light_onsets.movie` | text" in published
+    assert "| `recordings` | text | needed | table of the recordings" in published
+
+
 def test_schema_describes_every_parameter_of_every_step_and_feature() -> None:
     definitions = config_schema()["$defs"]
     for name, step in STEPS.items():
@@ -62,6 +71,8 @@ def test_schema_describes_every_parameter_of_every_step_and_feature() -> None:
     ("values", "said_by_model"),
     [
         (configuration(mode="fast"), "mode: Input should be 'deferred' or 'immediate'"),
+        (configuration(config_version=2), "config_version: this hdmea knows versions up to 1"),
+        (configuration(config_version=0), "config_version: there was none before 1"),
         (configuration(modus="deferred"), "modus: unknown, did you mean 'mode'?"),
         (
             configuration(steps={"compute_sta": {"cover_rage": [-9, 0]}, "add_section_time": None}),

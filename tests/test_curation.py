@@ -383,6 +383,10 @@ def test_a_recording_that_is_not_processed_is_found_before_anything_runs(
     recordings = read_recordings(config)
     with pytest.raises(ParameterError, match="lines 3, 4: recording 'demo_retina_3' is not in the"):
         require_inputs(config, recordings)
+    # one that is not chosen this time is no mistake
+    table(tmp_path, "demo_retina_1\t1\tno", "demo_retina_2\t1\tno")
+    chosen = read_config(values | {"only": ["demo_retina_1"]})
+    require_inputs(chosen, read_recordings(chosen))
     path.unlink()
     with pytest.raises(ParameterError, match="There is no curation table"):
         require_inputs(config, recordings)

@@ -77,6 +77,20 @@ def test_names_stay_text(tmp_path: Path) -> None:
     assert found["NA"].playlist == "1e3"
 
 
+def test_some_recordings_of_a_table_are_chosen(tmp_path: Path) -> None:
+    rows = ("a\ta.cmcr", "b\tb.cmcr", "c\t{wrong}", "a2\ta.cmcr")
+    chosen = {"only": "a"}, {"only": ["b", "a"]}, {"exclude": ["c", "a2"]}
+    found = [list(recordings_of(tmp_path, *rows, **options)) for options in chosen]
+    assert found == [["a"], ["a", "b"], ["a", "b"]]
+    said = refused(tmp_path, *rows, only=["a", "d"], exclude=["e", "c"])
+    assert said[1:] == [
+        "only: it has no recording 'd'; it has a, b, c, a2",
+        "exclude: it has no recording 'e'; it has a, b, c, a2",
+    ]
+    said = refused(tmp_path, *rows, only=["a"], exclude=["a"])
+    assert said[1:] == ["only and exclude leave none of its recordings"]
+
+
 def test_what_spreadsheets_add_to_a_table_does_no_harm(tmp_path: Path) -> None:
     table = tmp_path / "recordings.tsv"
     config = configuration(tmp_path)

@@ -127,9 +127,18 @@ PathText = Annotated[
 Tag = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
 
 
+CONFIG_VERSION = 1
+"""Raised when a key changes its name or meaning; `_readable` then says what to do."""
+
+
 class WorkflowConfig(_Strict):
     """What the workflow does and where; paths are relative to the working directory."""
 
+    config_version: int = Field(
+        default=CONFIG_VERSION,
+        description="version of the configuration's keys and their meaning",
+        json_schema_extra={"const": CONFIG_VERSION},
+    )
     recordings: PathText = Field(
         description="table of the recordings, tab-separated: recording, cmcr, cmtr, playlist, "
         "and parameters that are a recording's own"
@@ -161,6 +170,13 @@ class WorkflowConfig(_Strict):
         description="keep the parts of immediate mode; false saves their space, and a changed "
         "parameter then recomputes the recording",
     )
+    only: tuple[str, ...] | None = Field(
+        default=None,
+        description="names of recordings; the others count as if they were not in the table",
+    )
+    exclude: tuple[str, ...] = Field(
+        default=(), description="names of recordings that count as if they were not in the table"
+    )
     checkpoints: tuple[StepName, ...] = Field(
         default=(), description="steps after which a whole session file is written as well"
     )
@@ -168,6 +184,22 @@ class WorkflowConfig(_Strict):
         description="steps that are run, with parameters (none: the defaults); "
         "a step left out is not run; loading always is"
     )
+
+    @field_validator("config_version")
+    @classmethod
+    def _readable(cls, version: int) -> int:
+        if version > CONFIG_VERSION:
+            raise ValueError(f"this hdmea knows versions up to {CONFIG_VERSION}; take a newer one")
+        if version < CONFIG_VERSION:
+            raise ValueError(
+                f"there was none before {CONFIG_VERSION}; compare the file with config/config.yaml"
+            )
+        return version
+
+    @field_validator("only", "exclude", mode="before")
+    @classmethod
+    def _one_is_a_list(cls, names: Any) -> Any:
+        return [names] if isinstance(names, str) else names  # `--config only=rec`
 
     @field_validator("work_dir", mode="before")
     @classmethod
@@ -239,6 +271,10 @@ class WorkflowConfig(_Strict):
     def parts_dir(self) -> Path:
         """Folder of the parts of immediate mode, those of the tag."""
         return Path(self.steps_dir, self.tag or "")
+
+    def is_chosen(self, recording: str) -> bool:
+        """Whether a recording of the table is meant, by `only` and `exclude`."""
+        return recording not in self.exclude and (self.only is None or recording in self.only)
 
     def parts_there(self, recording: str, name: str = "*") -> list[Path]:
         """Parts of a recording that are there, of all tags, those of this one first."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from hdmea.batch.columns import file_digests, without_paths
 from hdmea.batch.config import WorkflowConfig
-from hdmea.batch.recordings import Recording, require_files
+from hdmea.batch.recordings import Recording, names_in_table, require_files
 from hdmea.errors import FileMissingError, HdmeaError, ParameterError
 from hdmea.features.registry import get_feature, package_of
 from hdmea.steps.curate_units import CurateUnitsParameters
@@ -243,8 +243,12 @@ def _curation_problems(config: WorkflowConfig, recordings: Mapping[str, Recordin
     table = _curation_table(config)
     if table is None:
         return []
+    listed = names_in_table(config)
     try:
-        return unknown_recordings(table, recordings)
+        if not listed:  # a recording without a table, of whose rows alone something is known
+            read_curation(table)
+            return []
+        return unknown_recordings(table, [*listed, *recordings])
     except HdmeaError as error:
         return [str(error)]
 

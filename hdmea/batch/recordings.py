@@ -117,7 +117,7 @@ class Recording:
 
 
 def read_recordings(config: WorkflowConfig) -> dict[str, Recording]:
-    """Recordings of the configuration's table, by name, in the table's order.
+    """Recordings of the configuration's table that it means, by name, in the table's order.
 
     The table is tab-separated: ``recording``, ``cmcr``, ``cmtr``, ``playlist``, of which the last
     three may be left out, and columns named like parameters of `load_recording` and
@@ -139,6 +139,8 @@ def read_recordings(config: WorkflowConfig) -> dict[str, Recording]:
     wrong: dict[str, list[int]] = defaultdict(list)
     for line, cells in rows:
         lines_of[cells["recording"]].append(line)
+        if not config.is_chosen(cells["recording"]):
+            continue
         try:
             recordings[cells["recording"]] = recording_of_cells(config, cells)
         except ParameterError as error:
@@ -150,13 +152,29 @@ def read_recordings(config: WorkflowConfig) -> dict[str, Recording]:
         for name, lines in lines_of.items()
         if len(lines) > 1
     ]
+    problems_found += [
+        f"{key}: it has no recording {name!r}; it has {few(list(lines_of), 20)}"
+        for key, names in (("only", config.only or ()), ("exclude", config.exclude))
+        for name in names
+        if name not in lines_of
+    ]
     if not lines_of:
         problems_found = ["it lists no recording"]
+    elif not recordings and not problems_found:
+        problems_found = ["only and exclude leave none of its recordings"]
     if problems_found:
         # Cause: rows of the table are wrong, given twice, or none; all are listed by line and
         # column.
         raise ParameterError("\n  ".join([f"{path} cannot be used:", *problems_found]))
     return recordings
+
+
+def names_in_table(config: WorkflowConfig) -> list[str]:
+    """Names of all recordings in the table, of those too that are not meant; none without one."""
+    if not Path(config.recordings).is_file():
+        return []
+    _, rows = read_rows(config.recordings, "table of recordings")
+    return [cells.get("recording", "") for _, cells in rows]
 
 
 def recordings_schema() -> dict[str, Any]:
