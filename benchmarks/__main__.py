@@ -41,7 +41,8 @@ def chosen(names: list[str]) -> Iterator[tuple[Topic, str]]:
         if part and part not in known:
             listed = "".join(f"\n  {one}" for one in known)
             raise ValueError(f"{topic} has no part {part!r}; it has{listed}")
-        yield from ((TOPICS[topic], one) for one in ([part] if part else known))
+        unnamed = [one for one in known if one not in TOPICS[topic].on_request]
+        yield from ((TOPICS[topic], one) for one in ([part] if part else unnamed))
 
 
 def measure(names: list[str], share: float) -> None:

@@ -78,6 +78,8 @@ class Topic:
         What the picture shows.
     remark
         Below the numbers: what is not reached, and why.
+    on_request
+        Parts that are run only if they are named.
     """
 
     name: str
@@ -90,6 +92,7 @@ class Topic:
     draw: Callable[[Found], Figure | None] = lambda _: None
     caption: str = ""
     remark: str = ""
+    on_request: frozenset[str] = frozenset()
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

@@ -3,6 +3,7 @@
 from benchmarks.features import FEATURES
 from benchmarks.session import SESSION
 from benchmarks.sorting import SORTING
+from benchmarks.sta import STA
 from benchmarks.start import START
 
-TOPICS = {topic.name: topic for topic in (SESSION, SORTING, FEATURES, START)}
+TOPICS = {topic.name: topic for topic in (STA, SESSION, SORTING, FEATURES, START)}
