@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks.contest import ContestError, Measured, Way, alone, contest
+from benchmarks.contests import medians, stored
 from benchmarks.topic import Claim, Found, Topic, amount, table, ways
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def _small(_: Path, share: float) -> dict[str, Any]:
         Way(BY_SPIKE, f"{_HERE}:spike_by_spike", size | {"n_done": size["n_units"]}, rounds=3),
         Way(PYNAPPLE, f"{_HERE}:pynapple", size, is_peer=True, rounds=1, warm_up=False),
     ], rounds=7)  # fmt: skip
-    return _stored(found)
+    return stored(found)
 
 
 def _medium(_: Path, share: float) -> dict[str, Any]:
@@ -80,11 +81,12 @@ def _medium(_: Path, share: float) -> dict[str, Any]:
         Way(PEAK_32, f"{_HERE}:peak", {"dtype": "float32"}),
     ], rounds=3)  # fmt: skip
     peaks = {name: 2 * 4000**3 / found[name].median_s / 1e9 for name in (PEAK, PEAK_32)}
-    return _stored(found) | {
-        "operations": _operations(size),
-        "gflops": peaks,
-        "scaled_by": size["n_units"] / n_done,
-    }
+    return stored(
+        found,
+        operations=_operations(size),
+        gflops=peaks,
+        scaled_by=size["n_units"] / n_done,
+    )
 
 
 def _with_z(_: Path, share: float) -> dict[str, Any]:
@@ -98,7 +100,7 @@ def _with_z(_: Path, share: float) -> dict[str, Any]:
             )
         ]  # fmt: skip
         contested = contest(ways_of, rounds=7 if name == "small" else 3, same=False)
-        found[name] = _stored(contested)["ways"]
+        found[name] = stored(contested)
     return {"sizes": found}
 
 
@@ -125,7 +127,7 @@ def _large(folder: Path, share: float) -> dict[str, Any]:
     found = alone(Way(HDMEA, f"{_HERE}:session", size, warm_up=False), rounds=1)
     if found.result["wrong"]:
         raise ContestError(f"{found.result['wrong']} values of the large STA are wrong")
-    return _stored({HDMEA: found}) | dict(found.result) | {"rows": size["rows"]}
+    return stored({HDMEA: found}, rows=size["rows"], **found.result)
 
 
 _PARTS = {
@@ -151,10 +153,6 @@ def _same(ways_of: list[Way], rounds: int) -> dict[str, Measured]:
     return found
 
 
-def _stored(found: Mapping[str, Measured]) -> dict[str, Any]:
-    return {"ways": {name: one.as_json() for name, one in found.items()}}
-
-
 def _operations(size: Mapping[str, int]) -> float:
     """Of the products of the block FFT, for all pixels."""
     from hdmea.kernels.lagged_sums import cheapest_blocks
@@ -165,10 +163,6 @@ def _operations(size: Mapping[str, int]) -> float:
         raise ContestError("the medium size is computed directly")
     per_unit = 4.0 * blocks.n_frequencies * (2 * blocks.number + N_LAGS)
     return per_unit * size["n_units"] * size["side"] ** 2
-
-
-def _s(one: Mapping[str, Any]) -> float:
-    return median(one["seconds"])
 
 
 def slope(swept: Mapping[str, Any]) -> float:
@@ -186,14 +180,14 @@ def claims(found: Found) -> list[Claim]:
     """The bounds of the parts that were found."""
     made: list[Claim] = []
     if "small" in found:
-        at = {name: _s(one) for name, one in found["small"]["ways"].items()}
+        at = medians(found["small"])
         made += [
             Claim("small, pynapple", at[PYNAPPLE] / at[HDMEA], at_least=20, unit="x"),
             Claim("small, spike by spike", at[BY_SPIKE] / at[HDMEA], at_least=10, unit="x"),
         ]
     if "medium" in found:
         part = found["medium"]
-        at = {name: _s(one) for name, one in part["ways"].items()}
+        at = medians(part)
         by_spike = at[BY_SPIKE] * part["scaled_by"] / at[HDMEA]
         made += [
             Claim("medium, a product per lag", at[LAGS] / at[HDMEA], at_least=3, unit="x"),
@@ -207,8 +201,8 @@ def claims(found: Found) -> list[Claim]:
                 unit=" %",
             ),
         ]
-    for name, ways_of in found.get("z", {}).get("sizes", {}).items():
-        at = {way: _s(one) for way, one in ways_of.items()}
+    for name, size in found.get("z", {}).get("sizes", {}).items():
+        at = medians(size)
         made += [
             Claim(f"{name}, with z, of the time without", at[Z] / at[HDMEA], at_most=2, unit="x"),
             Claim(
@@ -229,7 +223,7 @@ def claims(found: Found) -> list[Claim]:
 
 
 def _of_peak(part: Mapping[str, Any], way: str) -> float:
-    gflops = part["operations"] / _s(part["ways"][way]) / 1e9
+    gflops = part["operations"] / medians(part)[way] / 1e9
     return float(gflops / part["gflops"][PEAK if way == HDMEA else PEAK_32])
 
 
@@ -247,8 +241,8 @@ def section(found: Found) -> str:
             f"scaled to all. Peak: {amount(gflops[PEAK])} and, in float32, "
             f"{amount(gflops[PEAK_32])} GFLOP/s.\n"
         )
-    for name, ways_of in found.get("z", {}).get("sizes", {}).items():
-        said.append(f"### With z, {name}\n\n{ways(ways_of)}")
+    for name, size in found.get("z", {}).get("sizes", {}).items():
+        said.append(f"### With z, {name}\n\n{ways(size['ways'])}")
     if "sweep" in found:
         rows = [
             [name, ", ".join(f"{v:,}" for v in swept["sizes"]),
@@ -261,7 +255,7 @@ def section(found: Found) -> str:
         )
     rows = [
         [f"{one['rows']} x {LARGE['columns']}", amount(one["result_bytes"] / 1e9),
-         amount(one["computed_s"]), amount(_s(one["ways"][HDMEA])),
+         amount(one["computed_s"]), amount(medians(one)[HDMEA]),
          amount(one["ways"][HDMEA]["own_bytes"] / 1e9)]
         for part, one in found.items() if part in ("a tenth of the large", "large")
     ]  # fmt: skip
