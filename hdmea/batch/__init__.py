@@ -7,6 +7,7 @@ from hdmea.batch.batch_table import BatchRow, batch_rows, in_short, write_batch_
 from hdmea.batch.columns import cells_in
 from hdmea.batch.config import WorkflowConfig, read_config
 from hdmea.batch.discovery import Discovery, discover
+from hdmea.batch.doctor import Finding, examine
 from hdmea.batch.forecast import Forecast, forecast, in_total
 from hdmea.batch.leftovers import Leftover, leftovers, remove
 from hdmea.batch.made import made
@@ -22,6 +23,7 @@ from hdmea.batch.plan import (
 )
 from hdmea.batch.processing import config_of_file, default_config, one_recording, process
 from hdmea.batch.recordings import Recording, read_recordings, require_past, same_files
+from hdmea.batch.resources import job_memory_mb
 from hdmea.batch.sole_run import be_the_only_run
 from hdmea.batch.status import Status, status_kept, status_path, work_key
 from hdmea.errors import HdmeaError
@@ -30,6 +32,7 @@ __all__ = [
     "TABLE",
     "BatchRow",
     "Discovery",
+    "Finding",
     "Forecast",
     "HdmeaError",
     "Leftover",
@@ -45,9 +48,11 @@ __all__ = [
     "config_of_file",
     "default_config",
     "discover",
+    "examine",
     "forecast",
     "in_short",
     "in_total",
+    "job_memory_mb",
     "last_result",
     "leftovers",
     "made",

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from hdmea import __version__
-from hdmea.cli import batch, clean, discover, plan, run
+from hdmea.cli import batch, clean, discover, doctor, plan, run
 from hdmea.errors import HdmeaError, ParameterError, SessionFileError
 from hdmea.interruption import RunInterrupted
 from hdmea.terminal import say, shown
@@ -97,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--playlist", default="short", help="tiny, brief, short (default) or full")
 
     discover.describe(add("discover", discover.discover, "table the recordings in a folder"))
+    doctor.describe(add("doctor", doctor.doctor, "say whether this computer can do a batch"))
     run.describe(add("run", run.run, "process one recording"))
 
     plan.describe(add("plan", plan.plan, "say what a run would do again, and why"))

@@ -23,6 +23,7 @@ from hdmea.batch import (
     in_total,
     last_result,
     in_short,
+    job_memory_mb,
     made,
     movie_digests,
     parts_of,
@@ -252,15 +253,12 @@ def checkpoint_outputs():
 
 
 def memory_mb(times_input):
-    """Memory of a job: Snakemake and the libraries, some for each MB of input, more on a retry.
-
-    The raw file does not count: it is read in blocks.
-    """
+    """Memory of a job by the sizes of its inputs; the raw file is read in blocks."""
 
     def needed(wildcards, input, attempt):
         read_whole = [path for path in input if path != input.get("cmcr")]
-        size_mb = sum(Path(path).stat().st_size for path in read_whole) / 1e6
-        return int(attempt * (500 + times_input * size_mb))
+        sizes = [Path(path).stat().st_size for path in read_whole]
+        return job_memory_mb(sizes, times_input=times_input, attempt=attempt)
 
     return needed
 
