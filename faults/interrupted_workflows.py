@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -79,7 +80,7 @@ class _Room:
 
     def __init__(self, lab: Lab, folder: Path, mode: str) -> None:
         self.folder, self.work = folder, folder / "work" / _RECORDING
-        self.sessions: list[int] = []
+        self.started: list[subprocess.Popen[str]] = []
         self.kept: dict[str, Any] = {}
         steps: dict[str, Any] = PARAMETERS | {
             "add_section_time": {"alignment": "warn"},
@@ -111,7 +112,7 @@ class _Room:
             From the first job's begin.
         """
         with self._project.started("--nolock", _RESULT) as main:
-            self.sessions.append(main.pid)
+            self.started.append(main)
             until_s = time.monotonic() + _LIMIT_S
             while main.poll() is None and not _jobs_of(main.pid):
                 _wait(until_s)
@@ -148,10 +149,12 @@ class _Room:
 
     def wait_for_orphans(self) -> None:
         """Let what still runs come to its end."""
-        until_s = time.monotonic() + _LIMIT_S
-        while any(_session(pid) in self.sessions for pid in psutil.pids()):
+        until_s, sessions = time.monotonic() + _LIMIT_S, {main.pid for main in self.started}
+        while any(_session(pid) in sessions for pid in psutil.pids()):
             _wait(until_s)
-        self.sessions = []
+        for main in self.started:  # until then orphans may say something
+            main.communicate()
+        self.started = []
 
 
 def _jobs_of(main: int) -> list[int]:

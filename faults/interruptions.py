@@ -18,7 +18,7 @@ import numpy as np
 
 from faults.interrupted import Tally
 from faults.interrupted_workflows import OF_A_JOB, OF_SNAKEMAKE, killed_again_and_again
-from faults.lab import PARAMETERS, Lab, the_lab
+from faults.lab import PARAMETERS, Lab, the_recording
 from faults.topic import Found, Topic, number, table
 from hdmea.pipeline import run_recording, verify
 from hdmea.store import parts
@@ -115,8 +115,8 @@ def run(folder: Path, part: str, share: float) -> dict[str, int]:
     """Disturb runs until so many results are there."""
     if part in (OF_A_JOB, OF_SNAKEMAKE):
         results = max(1, round(RUNS * share))
-        return asdict(killed_again_and_again(the_lab(folder), folder / part, part, results))
-    room, signum = _Room(the_lab(folder), folder / "room"), PARTS[part]
+        return asdict(killed_again_and_again(the_recording(folder), folder / part, part, results))
+    room, signum = _Room(the_recording(folder), folder / "room"), PARTS[part]
     tally, rng = Tally(), np.random.default_rng(list(PARTS).index(part))
     room.reset()
     started = time.monotonic()

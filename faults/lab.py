@@ -144,3 +144,9 @@ def the_lab(folder: Path) -> Lab:
         lab.folder.mkdir()
         make_lab(lab.folder)
     return lab
+
+
+def the_recording(folder: Path) -> Lab:
+    """The recording of a folder alone, made when it is first asked for."""
+    lab = Lab(folder.parent / "recording")
+    return lab if lab.folder.exists() else make_recording(lab.folder)

@@ -8,6 +8,7 @@ from faults.kills import KILLS
 from faults.limits import LIMITS_MET
 from faults.power_losses import POWER_LOSSES
 from faults.reprocessing import REPROCESSING
+from faults.safe_points import SAFE_POINTS
 from faults.several import SEVERAL
 
 TOPICS = {
@@ -17,6 +18,7 @@ TOPICS = {
         KILLS,
         LIMITS_MET,
         INTERRUPTIONS,
+        SAFE_POINTS,
         REPROCESSING,
         POWER_LOSSES,
         DAMAGE,
