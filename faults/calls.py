@@ -109,7 +109,7 @@ def as_json(found: Planted) -> dict[str, Any]:
 
 def met_one_in(found: Mapping[str, Any], fault: str) -> str:
     """One of how many calls met a fault, which is to be one that every call can meet."""
-    met = found["tallies"][fault]["faults"]
+    met = found["tallies"].get(fault, {}).get("faults", 0)
     return f"{found['calls'] / met:.3g}" if met else "none"
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from mcs_recordings import sensor_trace
 
+from faults.watched import watched
 from hdmea.cli import main
 from hdmea.errors import FileMissingError, MissingDataError, RecordingFileError
 from hdmea.mcs import AnalogStream, inspect_file, inspection, open_cmcr
@@ -56,6 +57,28 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Pair:
 def pair(sound: Pair, tmp_path: Path) -> Pair:
     copies = (shutil.copy(path, tmp_path / path.name) for path in sound if path is not None)
     return Pair(*map(Path, copies))
+
+
+@pytest.mark.parametrize(("place", "bit"), [(1, 1), (8, 1), (10, 128), (16, 2), (17, 1)])
+def test_numbers_that_are_stored_as_nobody_stores_them_are_refused_and_crash_nothing(
+    place: int, bit: int, pair: Pair
+) -> None:
+    assert pair.cmtr is not None
+    content = bytearray(pair.cmtr.read_bytes())
+    column = content.index(b"Skewness\0")
+    number = content.index(b"\x11\x20\x3f\x00", column)  # how HDF5 describes a float64
+    content[number + place] ^= bit
+    pair.cmtr.write_bytes(content)
+
+    def load() -> dict[str, str]:
+        load_recording(cmcr_path=pair.cmcr, cmtr_path=pair.cmtr, dataset_id="rec", probe="off")
+        return {}
+
+    end = watched(load)
+    assert end.said["kind"] == "RecordingFileError"
+    assert (
+        "Unit Info: the numbers of Skewness are stored as no program writes" in end.said["message"]
+    )
 
 
 def load(pair: Pair, probe: str = "off", **settings: str) -> PipelineSession:

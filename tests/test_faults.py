@@ -406,7 +406,7 @@ def test_the_page_shows_what_broke_a_promise_and_what_was_not_done() -> None:
     page = rendered(torn)
     assert calls.bad(torn["calls"]) == 2
     assert "Of 3 faults 2 broke a promise" in page
-    assert "| table of units | 3 | 1 | 3 | 1 | 0 | 0 | **2** |" in page
+    assert "| table of units | 3 | 1 | none | 3 | 1 | 0 | 0 | **2** |" in page
     assert "Not done yet: save over an old file, " in page
     assert "Not done yet: save over an old file, save without overwriting." in page
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import h5py
 import numpy as np
 
+from hdmea.mcs.numbers import require_numbers
+
 
 def text_attribute(node: h5py.Group | h5py.Dataset, name: str) -> str:
     """Read a text attribute, fixed or variable length, scalar or of one element; else empty."""
@@ -22,9 +24,11 @@ def number_attribute(node: h5py.Group | h5py.Dataset, name: str) -> float | None
 
 def exact_attribute(node: h5py.Group | h5py.Dataset, name: str) -> int | float | None:
     """Read a number attribute as `number_attribute`, but whole numbers of any size exactly."""
-    value = node.attrs.get(name)
-    array = np.asarray(value)
-    if value is None or array.size != 1 or array.dtype.kind not in "iufb":
+    if name not in node.attrs:
+        return None
+    require_numbers(node.attrs.get_id(name).get_type(), f"{node.file.filename}: {node.name}")
+    array = np.asarray(node.attrs[name])
+    if array.size != 1 or array.dtype.kind not in "iufb":
         return None
     number: int | float = array.item()
     return number

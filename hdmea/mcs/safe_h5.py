@@ -12,7 +12,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import h5py
 import numpy as np
@@ -26,6 +26,7 @@ from hdmea.errors import (
 )
 from hdmea.mcs import typeids
 from hdmea.mcs.attributes import text_attribute
+from hdmea.mcs.numbers import require_numbers
 
 MAX_CHILDREN: Final = 100_000
 """Objects in one group; a sorting of the whole chip has a few thousand."""
@@ -294,12 +295,12 @@ def _typed_children(
 
 
 def check_dataset(dataset: h5py.Dataset) -> None:
-    """Refuse data that lie elsewhere, need foreign code, or are not all there.
+    """Refuse data that lie elsewhere, need foreign code, are no numbers, or are not all there.
 
     Raises
     ------
     RecordingFileError
-        If they do, or are not all there.
+        If they do, or are not.
     """
     where = f"{dataset.file.filename}: {dataset.name}"
     creation = dataset.id.get_create_plist()
@@ -318,6 +319,7 @@ def check_dataset(dataset: h5py.Dataset) -> None:
             f"{where} is compressed by {', '.join(foreign)}, which HDF5 does not bring itself; "
             "repack the file with deflate (h5repack -f GZIP=1)"
         )
+    require_numbers(dataset.id.get_type(), where)
     # a scalar has the shape (), and is one value; nothing at all has none
     count = 0 if dataset.shape is None else int(np.prod(dataset.shape, dtype=object))
     declared = count * dataset.id.get_type().get_size()
@@ -362,8 +364,7 @@ def read_table(dataset: h5py.Dataset) -> npt.NDArray[Any]:
         raise RecordingFileError(
             f"{where} has {dataset.size} rows, more than a table may have. {UNKNOWN_KIND}"
         )
-    table: npt.NDArray[Any] = dataset[()]
-    return table
+    return cast("npt.NDArray[Any]", dataset[()])
 
 
 def column(table: npt.NDArray[Any], name: str, where: str) -> npt.NDArray[Any]:
