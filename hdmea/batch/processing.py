@@ -23,6 +23,11 @@ _STIMULI = "HDMEA_STIMULI"
 def config_of_file(path: str | Path) -> WorkflowConfig:
     """Configuration of a file, as the workflow reads it.
 
+    Parameters
+    ----------
+    path
+        The file. ``FILE#KEY``: what it has under a key, where another workflow uses this one.
+
     Raises
     ------
     FileMissingError
@@ -30,12 +35,18 @@ def config_of_file(path: str | Path) -> WorkflowConfig:
     ParameterError
         If it cannot be read, naming every value that cannot be used.
     """
+    file, _, key = (str(path), "", "") if Path(path).exists() else str(path).partition("#")
     try:
-        values = parse_yaml(Path(path).read_text(encoding="utf-8"))
+        values = parse_yaml(Path(file).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise FileMissingError(f"configuration not found: {path}; correct the path") from None
     except (OSError, ValueError) as error:
         raise ParameterError(f"{path} cannot be read: {error}") from error
+    if key and isinstance(values, Mapping):
+        if key not in values:
+            # Cause: the part of a configuration that is named is not in it.
+            raise ParameterError(f"{file} has no key {key!r}; it has {', '.join(map(str, values))}")
+        values = values[key]
     if not isinstance(values, Mapping):
         raise ParameterError(f"{path}: keys and values are needed, as in config/config.yaml")
     return read_config(values)
