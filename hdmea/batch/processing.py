@@ -45,7 +45,9 @@ def config_of_file(path: str | Path) -> WorkflowConfig:
     if key and isinstance(values, Mapping):
         if key not in values:
             # Cause: the part of a configuration that is named is not in it.
-            raise ParameterError(f"{file} has no key {key!r}; it has {', '.join(map(str, values))}")
+            raise ParameterError(
+                f"{file} has no key {key!r}; it has {', '.join(map(str, values))}: give one of them"
+            )
         values = values[key]
     if not isinstance(values, Mapping):
         raise ParameterError(f"{path}: keys and values are needed, as in config/config.yaml")
