@@ -29,6 +29,7 @@ from hdmea.errors import (
     ParameterError,
     SessionFileError,
 )
+from hdmea.session import PipelineSession
 from hdmea.store import atomic
 from hdmea.store.parts import WorkFolder
 from hdmea.store.reader import SessionFile
@@ -411,3 +412,24 @@ def test_publishing_a_link_twice_leaves_no_stray(tmp_path: Path) -> None:
     for _ in range(2):
         atomic.publish_link(tmp_path / "result.h5", tmp_path / "last.h5")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["last.h5", "result.h5"]
+
+
+def test_columns_of_other_lengths_are_neither_saved_nor_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = PipelineSession("retina")
+    made = {
+        "units/row": Variable(np.zeros(3), "1", ("unit",), "row"),
+        "features/mine/depth": Variable(np.zeros(2), "um", ("unit",), "depth"),
+    }
+    session.obtain(Recipe("mine", "load_recording", 1, {}, {}, {}), lambda: made)
+    told = "features/mine/depth has 2 along its axis unit, units/row has 3"
+    with pytest.raises(ParameterError, match=told):
+        session.save(tmp_path / "rec.h5")
+    with monkeypatch.context() as patch:
+        patch.setattr("hdmea.store.writer.odd_axes", lambda _: "")
+        path = session.save(tmp_path / "rec.h5")
+    with pytest.raises(SessionFileError, match=told):
+        PipelineSession.load(path)
+    with pytest.raises(SessionFileError, match=f"{path}: {told}"):
+        verify(path)

@@ -40,6 +40,10 @@ def content_cases() -> list[Case]:
         Case(name, "content", _rewritten(_renamed(word)), False) for name, word in NAMES.items()
     ]
     cases += [
+        Case(name, "content", _cut(column), must_be_refused=True)
+        for name, column in _COLUMNS.items()
+    ]
+    cases += [
         Case(name, "content", _with_text(column, words), must_be_refused=True)
         for name, (column, words) in _TEXTS.items()
     ]
@@ -100,6 +104,28 @@ def _renamed(word: str) -> Change:
     return change
 
 
+def _cut(column: str) -> Callable[[Room], Path]:
+    """Take a column's last row, which hdmea would not save."""
+
+    def change(told: Told) -> None:
+        for made in told.contents.values():
+            if found := made.variables.get(column):
+                short = Variable(found.values[:-1], found.unit, found.dims, found.description)
+                told.contents[made.name] = Contribution(
+                    made.recipe, {**made.variables, column: short}, dict(made.run)
+                )
+
+    def make(room: Room) -> Path:
+        check = writer.odd_axes
+        writer.odd_axes = lambda _: ""
+        try:
+            return _rewritten(change)(room)
+        finally:
+            writer.odd_axes = check
+
+    return make
+
+
 _CHANGES: dict[str, tuple[Change, bool]] = {
     "an id that leaves the folder": (_set(dataset_id="../../bait/secret"), True),
     "an id that is an absolute path": (_set(dataset_id="/tmp/secret"), True),
@@ -110,6 +136,14 @@ _CHANGES: dict[str, tuple[Change, bool]] = {
     "a header without its entries": (_without_keys, False),
     "waiting features that are no names": (_set(requests=7, pending=[1]), False),
 }
+
+_COLUMNS = {
+    "a column of units that is too short": "units/n_spikes",
+    "a column of a feature that is too short": "features/on_off/on_off_index",
+    "a column of trials that is too short": "stimulus/trials/start_s",
+    "a column of sections that is too short": "stimulus/sections/end_s",
+}
+
 
 _DEEP_JSON = "[" * 100_000 + "]" * 100_000
 _TEXTS = {

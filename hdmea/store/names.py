@@ -6,11 +6,14 @@ two axes. What would come back as something else is refused before anything is w
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from hdmea.arrays import Variable
 from hdmea.digest import plain_text
 from hdmea.errors import ParameterError
 from hdmea.store import format as fmt
 
+_UNIT, _FEATURES = "unit", "features/"
 _OWN_GROUPS = ("manifest", "provenance")
 _MAX_NAME_BYTES = 1000
 _MAX_ATTRIBUTE_BYTES = 60_000
@@ -52,6 +55,36 @@ is empty; use names such as units/n_spikes
             f"{path[:200]!r} cannot be the path of a variable: {problem}; use names such as "
             "units/n_spikes"
         )
+
+
+def odd_axes(axes: Iterable[tuple[str, Iterable[str], Iterable[int]]]) -> str:
+    """What contradicts itself: an axis that is not as long everywhere; empty if nothing does.
+
+    Axes of one name are equally long in one group, but for those of a feature, which names its
+    own; the units are as many in all of a file.
+
+    Parameters
+    ----------
+    axes
+        Of each variable its path, the names of its axes, and their lengths.
+
+    Examples
+    --------
+    >>> odd_axes([("units/row", ["unit"], [3]), ("sta/noise/sta", ["unit", "lag"], [3, 60])])
+    ''
+    >>> odd_axes([("units/row", ["unit"], [3]), ("units/tags", ["unit"], [2])])
+    'units/tags has 2 along its axis unit, units/row has 3'
+    """
+    first: dict[tuple[str, str], tuple[str, int]] = {}
+    for path, names, lengths in axes:
+        for name, length in zip(names, lengths, strict=False):
+            if name != _UNIT and path.startswith(_FEATURES):
+                continue
+            group = "" if name == _UNIT else path.rpartition("/")[0]
+            other, known = first.setdefault((group, name), (path, length))
+            if length != known:
+                return f"{path} has {length} along its axis {name}, {other} has {known}"
+    return ""
 
 
 def check_description(path: str, variable: Variable) -> None:

@@ -24,6 +24,7 @@ from hdmea.errors import FileMissingError, SessionFileError
 from hdmea.store import format as fmt
 from hdmea.store.atomic import require_file
 from hdmea.store.file_object import ReadableFile, opened, regular
+from hdmea.store.names import odd_axes
 from hdmea.store.structure import Extent, structure_digest
 from hdmea.store.writer import attributes_digest, manifest_digest
 
@@ -153,6 +154,12 @@ class _Reading:
         }
         entries = self._entries(stored, kind, content, manifest)
         datasets = self._datasets(present, entries)
+        lengths = ((path, one.dims, one.entry.shape) for path, one in datasets.items())
+        if problem := odd_axes(lengths):
+            # Cause: a program has put together what belongs to different units or trials.
+            raise SessionFileError(
+                f"{self._path}: {problem}; they belong to different things. Make the file again"
+            )
         seal = self._values(stored[f"manifest/{fmt.MANIFEST_STRUCTURE}"])
         values = sorted(place for place in places if place[1])
         if structure_digest(self._bytes, values) != seal.tobytes():

@@ -28,7 +28,7 @@ from hdmea.errors import OutputExistsError, ParameterError
 from hdmea.store import format as fmt
 from hdmea.store.atomic import atomic_hdf5
 from hdmea.store.file_object import RememberingFile, file_kind
-from hdmea.store.names import check_description, check_place
+from hdmea.store.names import check_description, check_place, odd_axes
 from hdmea.store.structure import Extent, extents, seal
 
 _SPARE_BYTES = 2**20
@@ -84,6 +84,15 @@ def write_session_file(
         for name, variable in contribution.variables.items():
             check_place(name)
             check_description(name, variable)
+    shapes = (
+        (name, one.dims, one.data.shape) for c in contributions for name, one in c.variables.items()
+    )
+    if problem := odd_axes(shapes):
+        # Cause: what was computed of other units, or other trials, was put beside the rest.
+        raise ParameterError(
+            f"{problem}; variables of one session are of the same units, and those of one group of "
+            "the same things: name the axis otherwise, or make them as long"
+        )
     _refuse_recordings(path)
     expected = sum(v.nbytes for c in contributions for v in c.variables.values()) + _SPARE_BYTES
     values: list[Extent] = []
