@@ -16,16 +16,16 @@ import pytest
 
 from faults.projects import Project, jobs, recordings_in
 from hdmea.batch import Status, parts_of, read_config
-from hdmea.features.registry import FEATURES
 from hdmea.pipeline import PipelineSession, run_recording, verify
 from hdmea.simulate import SimulatedDataset
 from hdmea.store.reader import SessionFile
 
+SOME = ["on_off", "dense_noise", "moving_bar"]  # each is a job
 STEPS: dict[str, Any] = {
     "load_recording": {"probe": "off"},  # what the probe does is tested elsewhere
     "add_section_time": None,
     "section_spike_times": None,
-    "extract_features": {"parameters": {"on_off": {"baseline_s": 0.5}}},
+    "extract_features": {"features": SOME, "parameters": {"on_off": {"baseline_s": 0.5}}},
     "curate_units": {"min_spikes": 1},
     "compute_sta": {"cover_range": [-12, 0]},
     "adjust_p_values": None,
@@ -82,7 +82,7 @@ def library_digest(tiny_dataset: SimulatedDataset, tmp_path_factory: pytest.Temp
                 "load_recording": 2,
                 "add_section_time": 2,
                 "section_spike_times": 2,
-                "extract_feature": 2 * len(FEATURES),
+                "extract_feature": 2 * len(SOME),
                 "curate_units": 2,
                 "compute_sta": 2,
                 "adjust_p_values": 2,
@@ -186,19 +186,6 @@ def test_immediate_run_killed_resumed_and_changed(project: Project, library_dige
     rules = [part.step.replace("features", "feature") for part in redone]
     rules += ["assemble", "draw_overview", "units_table", "all"]
     assert jobs(project.run("-n")) == {**Counter(rules), "total": len(rules)}
-
-
-def test_deferred_run_killed_and_resumed(project: Project, library_digest: Any) -> None:
-    del project.files[TWO]
-    project.configure()
-    target = f"results/{ONE}.h5"
-    part = project.folder / f"work/{ONE}/load_recording.part.h5"
-    project.run_until(str(part.relative_to(project.folder)), target)
-    made_before = PipelineSession.from_parts([part]).contributions["load_recording"].run
-    project.run("--nolock", target)
-    assert project.digest(target) == library_digest(ONE)
-    result = PipelineSession.load(project.folder / target)
-    assert result.contributions["load_recording"].run == made_before
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
