@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,12 @@ from hdmea.batch.recordings import Recording, names_in_table, require_files
 from hdmea.errors import FileMissingError, HdmeaError, ParameterError
 from hdmea.features.registry import get_feature, package_of
 from hdmea.steps.curate_units import CurateUnitsParameters
-from hdmea.steps.curation_table import curation_digest, read_curation, unknown_recordings
+from hdmea.steps.curation_table import (
+    CuratedUnit,
+    curation_digest,
+    read_curation,
+    unknown_recordings,
+)
 from hdmea.steps.extract_features import BROUGHT_BY
 from hdmea.steps.registry import STEPS
 from hdmea.steps.step import StepParameters
@@ -66,6 +72,12 @@ class Part:
         own = recording.parameters.get(self.step)
         return dict(self.values) if own is None else own.model_dump(mode="json")
 
+    @cached_property
+    def _of_all_recordings(self) -> tuple[StepParameters, dict[str, Any]]:
+        """The parameters, and those of them that affect the result: once for thousands."""
+        parameters = STEPS[self.step].parse(dict(self.values))
+        return parameters, without_paths(self.step, parameters.affecting())
+
     def definition(
         self, recording: Recording, stamps: Mapping[str, Sequence[int]] | None = None
     ) -> dict[str, Any]:
@@ -84,10 +96,14 @@ class Part:
             If there is no file that a parameter names.
         """
         step = STEPS[self.step]
-        parameters = step.parse(self.parameters(recording))
+        if self.step in recording.parameters:
+            parameters = step.parse(self.parameters(recording))
+            affecting = without_paths(self.step, parameters.affecting())
+        else:
+            parameters, affecting = self._of_all_recordings
         return {
             "version": self.version,
-            "parameters": without_paths(self.step, parameters.affecting()),
+            "parameters": affecting,
             "files": file_digests(recording.input_files(self.step))
             | _curation(parameters, recording.name)
             | (dict(stamps or {}) if step.creates else {}),
@@ -209,8 +225,18 @@ def _untold(config: WorkflowConfig, recordings: Mapping[str, Recording]) -> Iter
 def _curation(parameters: StepParameters, recording: str) -> dict[str, str]:
     """Digest of what a curation table says of a recording: rows of others do not count."""
     table = parameters.table if isinstance(parameters, CurateUnitsParameters) else None
-    digest = curation_digest(read_curation(table).get(recording, [])) if table else None
+    if table is None:
+        return {}
+    state = Path(table).stat() if Path(table).exists() else None
+    curated = _curated(table, None if state is None else (state.st_mtime_ns, state.st_size))
+    digest = curation_digest(curated.get(recording, []))
     return {} if digest is None else {"table": digest}
+
+
+@lru_cache(maxsize=2)
+def _curated(table: str, _state: tuple[int, int] | None) -> dict[str, list[CuratedUnit]]:
+    """The table, read once for all recordings as long as it is in this state."""
+    return read_curation(table)
 
 
 def unread_curation(config: WorkflowConfig) -> list[str]:
