@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from faults.forks import as_it_is
@@ -18,7 +18,7 @@ from faults.judge import SAVED, End
 
 NOBODY = 65534
 _PLENTY = "1g"
-_LEAST_MEMORY_BYTES, _MEMORY_RATIO = 2**14, 2**10
+_LEAST_MEMORY_BYTES, _MEMORY_RATIO = 2**14, 2**12
 
 
 class NotAllowedError(RuntimeError):
@@ -64,25 +64,29 @@ class SizeLimit(Harm):
 
 
 class MemoryLimit(Harm):
-    """The process may take so much more memory than it has.
+    """The process gets so much more memory than it has, and has none in reserve.
 
     Parameters
     ----------
     share
-        Of the way, on a logarithmic scale, from 16 kB to 16 MB.
+        Of the way, on a logarithmic scale, from 16 kB to 64 MB.
     """
 
     def __init__(self, share: float) -> None:
         self.more_bytes = int(_LEAST_MEMORY_BYTES * _MEMORY_RATIO**share)
 
-    def within(self, first: bool) -> AbstractContextManager[object]:
+    @contextmanager
+    def within(self, first: bool) -> Iterator[None]:
         """Lower the limit for the first try."""
         if not first:
-            return as_it_is(first)
+            yield
+            return
         _grow_stack()
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
-        taken = pages * resource.getpagesize()
-        return _limited(resource.RLIMIT_AS, taken + self.more_bytes)
+        with _limited(resource.RLIMIT_AS, _taken_bytes()):
+            reserve = _reserve()
+        with _limited(resource.RLIMIT_AS, _taken_bytes() + self.more_bytes):
+            yield
+        del reserve
 
 
 class KillAtRandom(Harm):
@@ -175,6 +179,21 @@ class ReadOnly(Harm):
     def _chmod(self, mode: int) -> None:
         for folder in (self.folder, *self.folder.rglob("*/")):
             folder.chmod(mode)
+
+
+def _taken_bytes() -> int:
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    return pages * resource.getpagesize()
+
+
+def _reserve() -> list[bytearray]:
+    """Take what the process has got from the system, and does not use."""
+    taken: list[bytearray] = []
+    for size in (2**20, 2**16, 2**13, 2**10):
+        with suppress(MemoryError):
+            while True:
+                taken.append(bytearray(size))
+    return taken
 
 
 def _grow_stack() -> None:

@@ -32,16 +32,18 @@ TIMES = {
 """How often each of these meets a limit, each time another one."""
 _SAYS = """
 No call is chosen here: the limits are those of a system. They go in equal steps from none of what a
-run needs to nearly all of it (memory: on a logarithmic scale from 16 kB to 16 MB more than the
-process has; the read-only folder is only one case). The full file system is a small tmpfs of its
-own, the limits of size and memory are those of the process (`ulimit -f`, `ulimit -v`), and in the
-folder of another user even root's process is nobody. A run that has met its limit must end with an
-error: ENOSPC, EFBIG or EACCES with the path, or MemoryError. Then the limit is lifted, and a second
-try in the same process must succeed.
+run needs to nearly all of it (memory: on a logarithmic scale from 16 kB to 64 MB more than the
+process has, when it has nothing in reserve; the read-only folder is only one case). The full file
+system is a small tmpfs of its own, the limits of size and memory are those of the process (`ulimit
+-f`, `ulimit -v`), and in the folder of another user even root's process is nobody. A run that has
+met its limit must end with an error: ENOSPC, EFBIG or EACCES with the path, or MemoryError. Then
+the limit is lifted, and a second try in the same process must succeed.
 
-**Known fault:** with 40 to 220 kB left, two of the first runs at the limit of memory crashed the
-interpreter; the old file stayed whole. Where it crashes is not known yet, so that the limit
-of memory is not among the numbers.
+HDF5 2.0 itself crashes a process in which it gets no memory (`H5AC_create` after a failed malloc;
+with h5py alone in ten lines of Python). So hdmea makes sure that 16 MiB are left before it opens a
+file, and before each array that it writes, and raises MemoryError where they are not. What others
+read with h5py at the limit, as the vendor's reader does in the probe's process, is not protected by
+that.
 
 {limits}"""
 

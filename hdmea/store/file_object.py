@@ -12,6 +12,7 @@ is no Python any more, and the process would crash. So such files are closed bef
 from __future__ import annotations
 
 import atexit
+import mmap
 import os
 import stat
 from itertools import count
@@ -23,6 +24,7 @@ import numpy as np
 
 from hdmea.arrays import Array
 
+_HDF5_BYTES = 16 * 2**20
 _numbers = count()
 _open_files: WeakValueDictionary[int, h5py.File] = WeakValueDictionary()
 
@@ -32,12 +34,32 @@ def opened(target: ReadableFile, mode: str) -> h5py.File:
 
     Raises
     ------
+    MemoryError
+        If hardly any is left.
     OSError
         If it is not HDF5.
     """
+    require_memory()
     file = h5py.File(target, mode)
     _open_files[next(_numbers)] = file
     return file
+
+
+def require_memory() -> None:
+    """Make sure that HDF5 gets what it needs for its own: it crashes the process where it does not.
+
+    Raises
+    ------
+    MemoryError
+        If not so much is left.
+    """
+    try:
+        mmap.mmap(-1, _HDF5_BYTES).close()
+    except OSError as error:
+        raise MemoryError(
+            f"less than {_HDF5_BYTES >> 20} MiB of memory are left; end other programs, or let "
+            "this one have more (ulimit -v)"
+        ) from error
 
 
 @atexit.register
@@ -162,9 +184,16 @@ class RememberingFile(ReadableFile):
         self.error = self.error or error
 
     def raise_error(self) -> None:
-        """Raise what has gone wrong, if anything: for between two calls of HDF5, never within."""
+        """Raise what has gone wrong, if anything, or will: between two calls of HDF5, never within.
+
+        Raises
+        ------
+        MemoryError
+            See `require_memory`; any other error is the disk's.
+        """
         if self.error is not None:
             raise self.error
+        require_memory()
 
     def write(self, buffer: memoryview) -> int:
         """Write all of the buffer, unless an earlier write has failed."""
