@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import mmap
 import os
 import signal
 import socket
@@ -119,6 +120,21 @@ def test_what_the_disk_no_longer_takes_is_not_read_to_its_end(
         session.save(tmp_path / "rec.h5")
     assert len(written) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_without_memory_nothing_is_asked_of_hdf5_which_would_crash(
+    saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, session = saved.read_bytes(), hand_session(n_units=4)
+    with monkeypatch.context() as patch:
+        patch.setattr(mmap, "mmap", fails(errno.ENOMEM))
+        patch.setattr("h5py.File", fails(errno.EIO))
+        for act in (lambda: session.save(saved), lambda: PipelineSession.load(saved)):
+            with pytest.raises(MemoryError, match="less than 16 MiB of memory are left"):
+                act()
+    assert saved.read_bytes() == before
+    assert list(saved.parent.iterdir()) == [saved]
+    session.save(saved)
 
 
 def test_a_disk_that_does_not_even_remove_hides_no_error(

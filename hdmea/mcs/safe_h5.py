@@ -27,6 +27,7 @@ from hdmea.errors import (
 from hdmea.mcs import typeids
 from hdmea.mcs.attributes import text_attribute
 from hdmea.mcs.numbers import require_numbers
+from hdmea.spare_memory import require_memory
 
 MAX_CHILDREN: Final = 100_000
 """Objects in one group; a sorting of the whole chip has a few thousand."""
@@ -69,6 +70,7 @@ def reading(path: Path, what: str = "") -> Iterator[None]:
     except PermissionError as error:
         raise not_permitted(path) from error
     except _DAMAGE as error:
+        require_memory()  # for want of it nothing can be read
         where = f"{path}: {what}" if what else str(path)
         found = f"({type(error).__name__}: {error})"
         if isinstance(error, MemoryError) or "errno = " in str(error):  # what the system says
@@ -112,6 +114,7 @@ def open_hdf5(path: Path) -> h5py.File:
         If it is no regular file, not HDF5, or damaged.
     """
     require_hdf5(path, "a .cmcr or .cmtr file")
+    require_memory()
     with reading(path):
         return h5py.File(path, "r", locking=False)
 

@@ -12,7 +12,6 @@ is no Python any more, and the process would crash. So such files are closed bef
 from __future__ import annotations
 
 import atexit
-import mmap
 import os
 import stat
 from itertools import count
@@ -23,8 +22,8 @@ import h5py
 import numpy as np
 
 from hdmea.arrays import Array
+from hdmea.spare_memory import require_memory
 
-_HDF5_BYTES = 16 * 2**20
 _numbers = count()
 _open_files: WeakValueDictionary[int, h5py.File] = WeakValueDictionary()
 
@@ -43,23 +42,6 @@ def opened(target: ReadableFile, mode: str) -> h5py.File:
     file = h5py.File(target, mode)
     _open_files[next(_numbers)] = file
     return file
-
-
-def require_memory() -> None:
-    """Make sure that HDF5 gets what it needs for its own: it crashes the process where it does not.
-
-    Raises
-    ------
-    MemoryError
-        If not so much is left.
-    """
-    try:
-        mmap.mmap(-1, _HDF5_BYTES).close()
-    except OSError as error:
-        raise MemoryError(
-            f"less than {_HDF5_BYTES >> 20} MiB of memory are left; end other programs, or let "
-            "this one have more (ulimit -v)"
-        ) from error
 
 
 @atexit.register
@@ -189,7 +171,7 @@ class RememberingFile(ReadableFile):
         Raises
         ------
         MemoryError
-            See `require_memory`; any other error is the disk's.
+            See `hdmea.spare_memory.require_memory`; any other error is the disk's.
         """
         if self.error is not None:
             raise self.error

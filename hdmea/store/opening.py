@@ -21,6 +21,7 @@ from h5py import h5a, h5d, h5g, h5l, h5o
 from hdmea.arrays import Array
 from hdmea.digest import dtype_name, root_digest
 from hdmea.errors import FileMissingError, SessionFileError
+from hdmea.spare_memory import require_memory
 from hdmea.store import format as fmt
 from hdmea.store.atomic import require_file
 from hdmea.store.file_object import ReadableFile, opened, regular
@@ -87,6 +88,7 @@ def open_session_file(path: Path) -> tuple[ReadableFile, Structure]:
         with file:
             return target, _Reading(path, file, target).structure()
     except DAMAGE as error:
+        require_memory()  # for want of it nothing can be read
         target.close()
         if isinstance(error, SessionFileError):
             raise

@@ -24,6 +24,7 @@ from hdmea.digest import (
     split_rows,
 )
 from hdmea.errors import SessionFileError
+from hdmea.spare_memory import require_memory
 from hdmea.store import format as fmt
 from hdmea.store.header import checked, named_values
 from hdmea.store.opening import DAMAGE, damaged, open_session_file
@@ -56,6 +57,7 @@ class SessionFile:
         try:
             self.header = checked(named_values(str(self.read(fmt.HEADER_PATH))))
         except DAMAGE as error:
+            require_memory()  # for want of it nothing can be read
             self.close()
             if isinstance(error, SessionFileError):
                 raise
