@@ -14,6 +14,11 @@ def stored(found: Mapping[str, Measured], **more: Any) -> dict[str, Any]:
     return more | {"ways": {name: one.as_json() for name, one in found.items()}}
 
 
+def fastest(part: Mapping[str, Any]) -> dict[str, float]:
+    """Seconds of the fastest round of each way of a part: what a bound in seconds is held against."""
+    return {name: min(one["seconds"]) for name, one in part["ways"].items()}
+
+
 def medians(part: Mapping[str, Any]) -> dict[str, float]:
     """Median seconds of each way of a part."""
     return {name: median(one["seconds"]) for name, one in part["ways"].items()}

@@ -26,6 +26,8 @@ from hdmea.simulate import simulate_recording, write_stimulus_library
 
 RECORDED = "sectioned.h5"
 JITTER_S = 0.002
+SIDE = 65
+N_ELECTRODES = SIDE**2
 
 
 def record(folder: str, n_cells: int, repeats: int) -> Callable[[], int]:
@@ -84,8 +86,13 @@ def many(folder: str, n_units: int, n_spikes: int) -> PipelineSession:
             variables["units/spike_times"] = Variable(
                 times.ravel(), told.unit, told.dims, told.description
             )
+            # units lie on electrodes of their own, as those of a retina do
+            at = rng.permutation(N_ELECTRODES)[:n_units]
             own = {
                 "units/unit_id": np.arange(n_units),
+                "units/row": at % SIDE + 1,
+                "units/column": at // SIDE + 1,
+                "units/sensor_id": at + 1,
                 "units/spike_times_index": np.arange(1, n_units + 1) * n_spikes,
             }
             for path, values in own.items():

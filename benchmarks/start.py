@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.contest import Way, alone, contest
-from benchmarks.contests import medians, stored
+from benchmarks.contests import fastest, stored
 from benchmarks.topic import Claim, Found, Topic, ways
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def claims(found: Found) -> list[Claim]:
     """The bounds."""
     made = []
     for part in found.values():
-        at = medians(part)
+        at = fastest(part)
         made += [
             Claim("import of the public face", at[FACE] - at[PYTHON], at_most=0.5, unit=" s"),
             Claim("modules of numpy that `hdmea --help` loads", part["numpy_modules"], at_most=0),
