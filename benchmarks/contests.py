@@ -15,7 +15,7 @@ def stored(found: Mapping[str, Measured], **more: Any) -> dict[str, Any]:
 
 
 def fastest(part: Mapping[str, Any]) -> dict[str, float]:
-    """Seconds of the fastest round of each way of a part: what a bound in seconds is held against."""
+    """Seconds of the fastest round of each way of a part: bounds in seconds are for these."""
     return {name: min(one["seconds"]) for name, one in part["ways"].items()}
 
 
