@@ -24,10 +24,11 @@ topic.
 Machines are noisy, so ratios count, not seconds. Ways that are compared do the same work, which is
 checked, each in a process of its own, in turn: load that comes and goes disturbs them alike. What
 is told is the median of the rounds; the first round is not counted. Where a bound is in seconds,
-the fastest round is held against it: what else runs on the machine can only make it longer. *Memory
-at most* is the largest resident memory of the process while it works, interpreter, libraries and
-input included. Peers are installed in `.venv-oracles`, the environment of the
-[oracles](oracles.md).
+the fastest round is held against it: what else runs on the machine can only make it longer.
+*Processor* is the time of all threads of the process, without the programs that it starts, however
+long it had to wait. *Memory at most* is the largest resident memory of the process while it works,
+interpreter, libraries and input included. Peers are installed in `.venv-oracles`, the environment
+of the [oracles](oracles.md).
 """
 
 

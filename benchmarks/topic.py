@@ -118,12 +118,21 @@ def ways(found: Mapping[str, Any]) -> str:
 
     quickest = min(median(one["seconds"]) for one in found.values())
     return table(
-        ["way", "median (s)", "range (s)", "rounds", "times the fastest", "memory at most (MB)"],
+        [
+            "way",
+            "median (s)",
+            "range (s)",
+            "processor (s)",
+            "rounds",
+            "times the fastest",
+            "memory at most (MB)",
+        ],
         [
             [
                 name,
                 amount(median(one["seconds"])),
                 f"{amount(min(one['seconds']))} - {amount(max(one['seconds']))}",
+                amount(median(one["cpu_s"])),
                 len(one["seconds"]),
                 amount(median(one["seconds"]) / quickest),
                 amount(one["peak_bytes"] / 1e6),

@@ -123,7 +123,7 @@ def test_a_run_that_ends_at_a_safe_point_loses_nothing_and_repeats_nothing(
     "where",
     [
         "hdmea.mcs.digest.require_regular",
-        "hdmea.mcs.cmtr._included_us",
+        "hdmea.mcs.cmtr._included_s",
         "hdmea.mcs.streams.AnalogStream.block",
         "hdmea.kernels.quality._occupied",
     ],

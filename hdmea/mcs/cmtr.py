@@ -22,6 +22,7 @@ from hdmea.mcs.info import RecordingInfo, read_info
 from hdmea.mcs.safe_h5 import (
     UNKNOWN_KIND,
     column,
+    datasets_by_type,
     datasets_of_type,
     groups_of_type,
     open_recording,
@@ -29,7 +30,7 @@ from hdmea.mcs.safe_h5 import (
     reading,
 )
 
-_BLOCK: Final = 2**18
+_BLOCK_BYTES: Final = 2**22
 _PLACE: Final = ("UnitID", "RoiID", "SensorID", "Column", "Row")
 _DURATION_TOLERANCE: Final = 1.01
 _MOST_PEAKS_PER_S: Final = 50_000
@@ -80,7 +81,7 @@ class Sorting:
 @dataclass(slots=True)
 class _Unit:
     name: str
-    group: h5py.Group
+    peaks: list[h5py.Dataset]
     unit_id: int
     row: int
     column: int
@@ -137,9 +138,16 @@ def read_cmtr(path: Path | str) -> Sorting:
             )
         _check_units(path, sorters[0][1], units)
         unit_id = np.array(ids, dtype=np.int64)
-        trains = [_included_us(path, unit, info.duration_s) for unit in units]
-    sizes = np.array([sum(len(block) for block in blocks) for blocks, _ in trains], dtype=np.int64)
-    index = np.cumsum(sizes, dtype=np.int64)
+        peaks = [_peaks_of(path, unit, info.duration_s) for unit in units]
+        # what is never written to takes no memory
+        spikes_s = np.empty(sum(table.shape[0] for table in peaks), dtype=np.float64)
+        index = np.zeros(len(units), dtype=np.int64)
+        rejected = np.zeros(len(units), dtype=np.int64)
+        end = 0
+        for row, (unit, table) in enumerate(zip(units, peaks, strict=True)):
+            n, rejected[row] = _included_s(path, unit, table, info.duration_s, spikes_s[end:])
+            index[row] = end = end + n
+    spikes_s.resize(end, refcheck=False)
     names = sorted({name for unit in units for name in unit.measures})
     rows = np.array([unit.row for unit in units], dtype=np.int64)
     columns = np.array([unit.column for unit in units], dtype=np.int64)
@@ -151,8 +159,8 @@ def read_cmtr(path: Path | str) -> Sorting:
         row=rows,
         column=columns,
         sensor_id=np.array([sensor_id(u.row, u.column) for u in units], dtype=np.int64),
-        n_rejected_peaks=np.array([rejected for _, rejected in trains], dtype=np.int64),
-        spike_times_s=_flatten([blocks for blocks, _ in trains], sizes),
+        n_rejected_peaks=rejected,
+        spike_times_s=spikes_s,
         spike_times_index=index,
         measures={
             name: np.array([unit.measures.get(name, math.nan) for unit in units]) for name in names
@@ -225,7 +233,8 @@ def _read_unit(path: Path, name: str, group: h5py.Group) -> _Unit:
     told = {key: exact_attribute(group, key) for key in _PLACE}
     measures: dict[str, float] = {}
     tags = ""
-    for _, dataset in datasets_of_type(group, typeids.UNIT_INFO):
+    tables = datasets_by_type(group, typeids.UNIT_INFO, typeids.PEAKS)
+    for _, dataset in tables[typeids.UNIT_INFO]:
         table = read_table(dataset)
         if len(table) != 1:
             raise RecordingFileError(
@@ -254,7 +263,8 @@ def _read_unit(path: Path, name: str, group: h5py.Group) -> _Unit:
             f"{where}: SensorID {told['SensorID']:g} is not that of column {at_column:g}, row "
             f"{at_row:g} ({expected}). {UNKNOWN_KIND}"
         )
-    return _Unit(name, group, int(number), int(at_row), int(at_column), measures, tags)
+    peaks = [dataset for _, dataset in tables[typeids.PEAKS]]
+    return _Unit(name, peaks, int(number), int(at_row), int(at_column), measures, tags)
 
 
 def _merge_place(told: dict[str, int | float | None], table: npt.NDArray[Any], where: str) -> None:
@@ -275,23 +285,20 @@ def _merge_place(told: dict[str, int | float | None], table: npt.NDArray[Any], w
         told[key] = value
 
 
-def _included_us(
-    path: Path, unit: _Unit, duration_s: float
-) -> tuple[list[npt.NDArray[np.int64]], int]:
-    """Read the included time stamps (us) in blocks, and the number of rejected peaks.
+def _peaks_of(path: Path, unit: _Unit, duration_s: float) -> h5py.Dataset:
+    """Find the table of a unit's peaks.
 
     Raises
     ------
     RecordingFileError
-        If the unit's peaks are not where and what they are known to be.
+        If it is not where and what it is known to be.
     """
     where = f"{path}: {unit.name}"
-    found = datasets_of_type(unit.group, typeids.PEAKS)
-    if len(found) != 1:
+    if len(unit.peaks) != 1:
         raise RecordingFileError(
-            f"{where} has {len(found)} tables of peaks, not one. {UNKNOWN_KIND}"
+            f"{where} has {len(unit.peaks)} tables of peaks, not one. {UNKNOWN_KIND}"
         )
-    peaks = found[0][1]
+    peaks = unit.peaks[0]
     missing = {"Timestamp", "IncludePeak"} - set(peaks.dtype.names or ())
     if missing or peaks.ndim != 1:
         raise RecordingFileError(
@@ -303,12 +310,25 @@ def _included_us(
             f"{where} has {peaks.shape[0]} peaks in {duration_s} s, more than there are samples: "
             "the file is damaged. Copy it again from its source, or save it anew in CMOS-MEA-Tools"
         )
-    blocks: list[npt.NDArray[np.int64]] = []
-    rejected = zeros = 0
+    return peaks
+
+
+def _included_s(
+    path: Path, unit: _Unit, peaks: h5py.Dataset, duration_s: float, into: npt.NDArray[np.float64]
+) -> tuple[int, int]:
+    """Read the included peaks into an array of seconds, ascending; how many, and how many are not.
+
+    Raises
+    ------
+    RecordingFileError
+        If the unit's peaks are not what they are known to be.
+    """
+    where = f"{path}: {unit.name}"
+    n = rejected = zeros = 0
     for stamps, included in _peak_blocks(peaks):
-        rejected += int(np.count_nonzero(~included))
-        zeros += int(np.count_nonzero(~included & (stamps == 0)))
-        kept = stamps[included]
+        kept, others = stamps[included], stamps[~included]
+        rejected += others.size
+        zeros += others.size - int(np.count_nonzero(others))
         # Judged before it is made whole: what is not a number fits no range.
         if kept.size and not 0 <= kept.min() <= kept.max() <= _latest_us(duration_s):
             # Cause: the file is damaged, its duration or the unit of its time stamps is not what is
@@ -318,7 +338,8 @@ def _included_us(
                 f"{duration_s} s. Time stamps should be microseconds from its start; send us "
                 "`hdmea inspect --json --anonymous` of this file"
             )
-        blocks.append(kept.astype(np.int64))
+        np.divide(kept.astype(np.int64, copy=False), 1e6, out=into[n : n + kept.size])
+        n += kept.size
     if zeros > 1:
         # Cause: a disk that was full, or a copy that was broken off, left zeros where peaks should
         # be.
@@ -327,37 +348,30 @@ def _included_us(
             "missing: the file was not written or copied to its end. Copy it again from its source "
             "and compare checksums, or save it anew in CMOS-MEA-Tools"
         )
-    return blocks, rejected
+    train = into[:n]
+    if not (train[1:] >= train[:-1]).all():
+        train.sort()
+    return n, rejected
 
 
 def _peak_blocks(
     peaks: h5py.Dataset,
 ) -> Iterator[tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]]:
-    # Only two of the fields: the cut-outs beside them are most of the table.
-    fields = peaks.fields(["Timestamp", "IncludePeak"])
-    for start in range(0, peaks.shape[0], _BLOCK):
+    n_peaks, dtype = peaks.shape[0], peaks.dtype
+    at_once = max(1, _BLOCK_BYTES // dtype.itemsize)
+    # As the rows lie in the file, cut-outs too: HDF5 reads these anyway, and takes five times as
+    # long to pick two fields of each row. Text of any length cannot be read so.
+    fields = peaks.fields(["Timestamp", "IncludePeak"]) if dtype.hasobject else None
+    for start in range(0, n_peaks, at_once):
         safe_point()
-        block = fields[start : start + _BLOCK]
+        stop = min(start + at_once, n_peaks)
+        if fields is not None:
+            block = fields[start:stop]
+        else:
+            block = np.empty(stop - start, dtype)
+            peaks.read_direct(block, np.s_[start:stop])
         yield block["Timestamp"], block["IncludePeak"] == 1
 
 
 def _latest_us(duration_s: float) -> float:
     return math.inf if math.isnan(duration_s) else duration_s * _DURATION_TOLERANCE * 1e6
-
-
-def _flatten(
-    trains: list[list[npt.NDArray[np.int64]]], sizes: npt.NDArray[np.int64]
-) -> npt.NDArray[np.float64]:
-    """Put all trains into one array of seconds, giving back each block as it is copied."""
-    flat = np.empty(int(sizes.sum()), dtype=np.float64)
-    stop = 0
-    for blocks, size in zip(trains, sizes.tolist(), strict=True):
-        start = stop
-        while blocks:
-            block = blocks.pop(0)
-            np.divide(block, 1e6, out=flat[stop : stop + block.size])
-            stop += block.size
-        train = flat[start : start + size]
-        if np.any(np.diff(train) < 0):
-            train.sort()
-    return flat

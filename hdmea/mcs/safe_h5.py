@@ -262,13 +262,18 @@ def groups_of_type(group: h5py.Group, wanted: str) -> list[tuple[str, h5py.Group
 
 def datasets_of_type(group: h5py.Group, wanted: str) -> list[tuple[str, h5py.Dataset]]:
     """Find the datasets with a type id, each checked by `check_dataset`."""
-    found = [
-        (name, node)
-        for name, node, known in _typed_children(group)
-        if isinstance(node, h5py.Dataset) and known == wanted
-    ]
-    for _, dataset in found:
-        check_dataset(dataset)
+    return datasets_by_type(group, wanted)[wanted]
+
+
+def datasets_by_type(group: h5py.Group, *wanted: str) -> dict[str, list[tuple[str, h5py.Dataset]]]:
+    """Find the datasets with each of some type ids, looking at each child once; all checked."""
+    found: dict[str, list[tuple[str, h5py.Dataset]]] = {one: [] for one in wanted}
+    for name, node, known in _typed_children(group):
+        if isinstance(node, h5py.Dataset) and known in found:
+            found[known].append((name, node))
+    for datasets in found.values():
+        for _, dataset in datasets:
+            check_dataset(dataset)
     return found
 
 
