@@ -190,8 +190,8 @@ def spike_triggered_average(
     ``e sd_x sqrt(n_frames sum c^2) / sum c`` with the pixel's standard deviation, and for 10,800
     frames and 60 lags e = 2e-13, in single precision 1e-4.
 
-    *Memory* beside the result: the counts twice, three times their size for the transform, and for
-    each thread about 128 pixels x frames x 80 bytes.
+    *Memory* beside the result: the counts four times, three times their size for the transform,
+    and for each thread about 128 pixels x frames x 80 bytes.
 
     *Time* grows with units x pixels x frames, not with spikes. Held images are summed once: spikes
     are counted by refresh and by phase, the place of the lagged frame in its refresh.
