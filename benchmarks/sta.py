@@ -260,7 +260,13 @@ def section(found: Found) -> str:
         for part, one in found.items() if part in ("a tenth of the large", "large")
     ]  # fmt: skip
     if rows:
-        head = ["pixels", "result (GB)", "computed (s)", "saved as well (s)", "own memory (GB)"]
+        head = [
+            "pixels",
+            "result (GB)",
+            "computed (s)",
+            "saved and checked as well (s)",
+            "own memory (GB)",
+        ]
         said.append(
             "### Large\n\n`compute_sta(z=False)` on a session that may take 1 GB, and `save`: the "
             "result is put on disk as it is computed, and copied from there into the file. *Own "
