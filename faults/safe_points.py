@@ -68,7 +68,7 @@ def measured(folder: Path, units: int, playlist: str, **steps: Any) -> dict[str,
     made = simulate_dataset(folder, recordings=1, units=units, seed=1, playlist=playlist)
     (pair,) = made.recordings.values()
     own: dict[str, Any] = {
-        "load_recording": {},
+        "load_recording": {"probe": "off"},  # a process of its own; the wait for it can be ended
         "add_section_time": {"playlist_name": playlist},
         "section_spike_times": {},
         "extract_features": {},
