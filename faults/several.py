@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from faults.crowd import WRITERS
+from faults.lab import the_lab
 from faults.planting import ROOT
 from faults.topic import Found, Topic, number, table
+from faults.two_runs import two_runs
 
 READS, RACES = 1000, 100
 PARTS = {
@@ -20,10 +22,16 @@ PARTS = {
     "reads, locks off": ("reads", READS, "FALSE"),
     "races": ("races", RACES, "TRUE"),
 }
+PAIRS = {
+    # two runs of the workflow at once: their mode, and how often
+    "two workflow runs, deferred": ("deferred", 10),
+    "two workflow runs, immediate": ("immediate", 3),
+}
 _COLUMNS = {
     "reads": "reads", "saves": "saves", "stale": "stale", "races": "races", "won": "won",
-    "refused": "refused", "not_one": "not one winner", "broken": "broken reads", "torn": "torn",
-    "failed": "failed writers", "strays": "strays",
+    "refused": "refused", "pairs": "pairs", "waited": "waited",
+    "not_one": "not one winner", "broken": "broken reads", "torn": "torn",
+    "failed": "failed writers and runs", "strays": "strays",
 }  # fmt: skip
 _BAD = ("not_one", "broken", "torn", "failed", "strays")
 _SAYS = f"""
@@ -35,11 +43,18 @@ be of one save. With the locks of HDF5 on, and off, as they are where a network'
 
 In a *race* {WRITERS} processes save a new file at the same moment with `overwrite=False`: one must
 win, the others must be told that it exists, and the file must be the winner's.
+
+In a *pair* two runs of the workflow are started at the same moment in different folders, with one
+recording and one folder of results. Both must end well; *waited* is how many said that they wait
+for the other. The result must be that of a run alone.
 """
 
 
 def run(folder: Path, part: str, share: float) -> dict[str, Any]:
-    """Do a share of the reads or races, in a process of its own."""
+    """Do a share of the reads or races, in a process of its own, or of the pairs of runs."""
+    if part in PAIRS:
+        mode, times = PAIRS[part]
+        return two_runs(the_lab(folder), folder / mode, mode, max(1, round(share * times)))
     what, count, locks = PARTS[part]
     place = folder / what / locks
     place.mkdir(parents=True)
@@ -69,4 +84,4 @@ def bad(found: Found) -> int:
     return sum(one.get(key, 0) for one in found.values() for key in _BAD)
 
 
-SEVERAL = Topic("several", "Several at once", _SAYS, tuple(PARTS), run, section, bad)
+SEVERAL = Topic("several", "Several at once", _SAYS, (*PARTS, *PAIRS), run, section, bad)

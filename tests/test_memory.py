@@ -17,6 +17,7 @@ import h5py
 import numpy as np
 import pytest
 
+from faults.lab import Lab
 from hdmea.arrays import Variable, on_disk
 from hdmea.contribution import Recipe
 from hdmea.errors import OutputWriteError, ParameterError
@@ -480,3 +481,14 @@ def test_an_sta_of_several_times_the_budget_stays_within_it(tmp_path: Path) -> N
     assert said["growth"] < 60_000_000
     assert said["estimate"] < 0.001
     assert verify(tmp_path / "large.h5").content_digest == said["digest"]
+
+
+def test_what_a_step_spools_lies_beside_what_it_writes(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(memory.VARIABLE, "0")
+    monkeypatch.setattr(memory, "SPOOLED_FROM_BYTES", 1)
+    monkeypatch.chdir(tmp_path)
+    pair = {name: lab.places[name] for name in ("cmcr_path", "cmtr_path")}
+    load_recording(**pair, probe="off", output_path=tmp_path / "results" / "rec.h5")
+    assert [path.name for path in tmp_path.rglob("*")] == ["results", "rec.h5"]

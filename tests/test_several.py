@@ -36,7 +36,7 @@ def test_a_torn_file_and_two_winners_would_be_counted() -> None:
     assert several.bad({"races": {"races": 4, "won": 5, "not_one": 1, "torn": 0}}) == 1
     assert several.bad({"reads, locks on": {"reads": 4, "broken": 2, "strays": 1}}) == 3
     page = several.section({"races": {"races": 4, "won": 5, "not_one": 1}})
-    assert "| races | 0 | 0 | 0 | 4 | 5 | 0 | **1** |" in page
+    assert "| races | 0 | 0 | 0 | 4 | 5 | 0 | 0 | 0 | **1** |" in page
     assert several.section({}) == ""
 
 

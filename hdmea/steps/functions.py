@@ -72,8 +72,10 @@ class StepFunction(Generic[P]):
             return session
         opened = self._open(hdf5_path, places, creation)
         opened.set_places(**places)
-        run(self.step, opened, parameters)
         target = output_path if output_path is not None else hdf5_path
+        if target is not None:
+            opened.spool_beside(target)
+        run(self.step, opened, parameters)
         return publish_begun(opened, target) if self.step.creates else publish(opened, target)
 
     def _named(self, args: tuple[Any, ...], values: dict[str, Any]) -> dict[str, Any]:
