@@ -110,7 +110,7 @@ def test_a_share_is_measured_stored_and_told(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_unknown_topics_and_parts_are_named_with_those_that_there_are() -> None:
-    with pytest.raises(ValueError, match="no topic 'speed'; there are .*session"):
+    with pytest.raises(ValueError, match=r"no topic 'speed'; there are .*session"):
         list(program.chosen(["speed"]))
     with pytest.raises(ValueError, match="session has no part 'x'; it has\n  save"):
         list(program.chosen(["session:x"]))

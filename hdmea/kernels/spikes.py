@@ -102,15 +102,14 @@ class SpikeTrains:
         stop_s = np.asarray(stop_s, dtype=np.float64)
         if start_s.shape != stop_s.shape or start_s.ndim != 1 or not (start_s <= stop_s).all():
             raise ParameterError("Windows must have as many starts as stops, none after its stop.")
-        start = np.empty((self.n_units, start_s.size), dtype=np.int64)
-        stop = np.empty_like(start)
+        # Edges in ascending order, each once: neighbours are found in the same memory.
+        edges, place = np.unique(np.concatenate([start_s, stop_s]), return_inverse=True)
+        first = np.empty((self.n_units, edges.size), dtype=np.int64)
         offset = 0
         for unit in range(self.n_units):
-            train = self.of(unit)
-            start[unit] = offset + np.searchsorted(train, start_s)
-            stop[unit] = offset + np.searchsorted(train, stop_s)
+            np.add(self.of(unit).searchsorted(edges), offset, out=first[unit])
             offset = self.index[unit]
-        return start, stop
+        return first[:, place[: start_s.size]], first[:, place[start_s.size :]]
 
     def count_in_bins(
         self, edges_s: npt.ArrayLike, dtype: npt.DTypeLike = np.int64
