@@ -103,10 +103,10 @@ FEATURES = Topic(
     draw,
     "Processor time of each feature",
     """
-All features take longer than the bound: nearly three quarters of it is `dense_noise`, the fit of a
-field and of the light's course to the spikes of each unit. No single function of it stands out;
-Fourier transforms of the drive (a tenth), integrals of a Gaussian over pixels (a tenth) and the score
-of the likelihood (a quarter, with what it calls) are most of it. A third of the time of sections is
-the look whether the trains are sorted, which reads all spikes once.
+Six tenths of the processor time of all features are `dense_noise`, the fit of a field and of the
+course of the light to the spikes of each unit. No single function of it stands out: the score of
+the likelihood is a quarter of it, with what it calls, Fourier transforms of the drive and integrals
+of a Gaussian over pixels are a tenth each. More than half of the time of sections is the look
+whether the trains are sorted, which reads all spikes once.
 """,
 )
