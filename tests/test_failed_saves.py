@@ -179,6 +179,23 @@ def test_a_folder_that_cannot_be_synced_is_told_and_the_save_can_be_repeated(
     assert list(saved.parent.iterdir()) == [saved]
 
 
+def test_a_save_can_be_repeated_after_ctrl_c_at_its_very_end(
+    saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = PipelineSession.load(saved)
+    more(session)
+
+    def interrupted(_: Path) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(atomic, "sync_name", interrupted)  # the file has its name by then
+        with pytest.raises(KeyboardInterrupt):
+            session.save()
+    session.save()
+    assert verify(saved).content_digest == session.content_digest
+
+
 @pytest.mark.parametrize("target", ["replace", "link"])
 def test_a_link_that_fails_leaves_nothing(
     target: str, saved: Path, monkeypatch: pytest.MonkeyPatch

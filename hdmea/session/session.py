@@ -10,7 +10,6 @@ from pathlib import Path
 
 from hdmea.errors import (
     OutputExistsError,
-    OutputWriteError,
     ParameterError,
     SessionFileError,
     StaleSessionError,
@@ -283,7 +282,7 @@ class PipelineSession(SessionState):
                 written = write_session_file(
                     target, list(self._ledger.values()), self._header(), overwrite=overwrite
                 )
-            except OutputWriteError:
+            except BaseException:  # Ctrl-C, too, may come when the file has its name already
                 self._see_own_file(target)
                 raise
             self._empty_spool(target, written.manifest)
