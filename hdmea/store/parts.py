@@ -218,7 +218,9 @@ class _KeptPieces(Pieces):
 
     def done(self, name: str, made: Mapping[str, Array]) -> None:
         recipe = self._recipe_of(name)
-        variables = {f"{recipe.name}/{what}": _variable(values) for what, values in made.items()}
+        variables = {
+            f"{recipe.name}/{what}": _variable(what, values) for what, values in made.items()
+        }
         self._unsaved.append(Contribution(recipe, variables))
         if is_asked_to_end() or time.monotonic() - self._saved_at > KEPT_EVERY_S:
             self._save()
@@ -251,9 +253,10 @@ class _KeptPieces(Pieces):
         self._saved_at = time.monotonic()
 
 
-def _variable(values: Array) -> Variable:
+def _variable(what: str, values: Array) -> Variable:
     unit = "" if values.dtype.kind == "U" else "1"
-    dims = tuple(f"axis_{axis}" for axis in range(values.ndim))
+    # arrays of a piece have nothing in common: each has axes of its own
+    dims = tuple(f"axis_{axis} of {what}" for axis in range(values.ndim))
     return Variable(values, unit, dims, "piece of a result")
 
 
