@@ -116,6 +116,7 @@ OTHER_VALUES: dict[str, dict[str, Any]] = {
         "occurrences": ["first"],
         "incomplete": ["use"],
         "z": [True],
+        "precision": ["single"],
     },
     "adjust_p_values": {"method": ["by"]},
     "extract_features": {"features": [], "parameters": []},  # below
