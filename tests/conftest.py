@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,10 @@ from faulty_recordings import FaultyRecordings, write_library
 
 from faults.lab import Lab, make_lab
 from hdmea.simulate import SimulatedDataset, simulate_dataset
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, with all they start.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
