@@ -1,5 +1,6 @@
 """All topics, in the order of the page."""
 
+from benchmarks.batch import BATCH
 from benchmarks.features import FEATURES
 from benchmarks.memory import MEMORY
 from benchmarks.modes import MODES_TOPIC
@@ -9,5 +10,6 @@ from benchmarks.sta import STA
 from benchmarks.start import START
 
 TOPICS = {
-    topic.name: topic for topic in (STA, SESSION, MEMORY, SORTING, FEATURES, START, MODES_TOPIC)
+    topic.name: topic
+    for topic in (STA, SESSION, MEMORY, SORTING, FEATURES, START, MODES_TOPIC, BATCH)
 }

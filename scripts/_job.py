@@ -7,9 +7,11 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-from hdmea.batch import HdmeaError, cells_in, status_kept, status_path, work_key
+from hdmea.batch import HdmeaError, cells_in, made, status_kept, status_path, work_key
+from hdmea.pipeline import draw_overview
 
 
 @contextmanager
@@ -23,19 +25,7 @@ def job() -> Iterator[Any]:
     """
     snakemake = vars(sys.modules["__main__"])["snakemake"]  # Snakemake puts it into the script
     recording, *details = snakemake.wildcards or ["all recordings"]
-    what = " ".join([recording, snakemake.rule, *details])
-    layout = logging.Formatter(f"%(asctime)s {what}: %(message)s", "%H:%M:%S")
-    handlers = [
-        logging.FileHandler(snakemake.log[0], mode="w", encoding="utf-8"),
-        logging.StreamHandler(sys.stderr),
-    ]
-    logging.captureWarnings(True)
-    for handler in handlers:
-        handler.setFormatter(layout)
-        for name in ("hdmea", "py.warnings"):
-            logging.getLogger(name).addHandler(handler)
-    log = logging.getLogger("hdmea")
-    log.setLevel(logging.INFO)
+    log = _log_of(" ".join([recording, snakemake.rule, *details]), snakemake.log[0])
     started = time.monotonic()
     log.info("started")
     files = [path for role in ("cmcr", "cmtr") if (path := snakemake.input.get(role))]
@@ -57,3 +47,42 @@ def job() -> Iterator[Any]:
         log.error("ERROR %s: %s", type(error).__name__, error)
         sys.exit(1)
     log.info("%.1f s, DONE", time.monotonic() - started)
+
+
+def draw(session: str | Path, picture: str | Path, log_path: str | Path) -> None:
+    """Draw the picture of a session file that is there, within the job that has made it.
+
+    It fails alone: the session file stays, and the picture's own log and status say what was wrong.
+    """
+    session = Path(session)
+    log = _log_of(f"{session.stem} overview", log_path)
+    try:
+        with status_kept(status_path(log_path)), made(picture):
+            draw_overview(session, picture)
+    except HdmeaError as error:
+        log.error("ERROR %s", error)
+    except Exception as error:
+        log.exception("an error that hdmea does not know:")
+        log.error("ERROR %s: %s", type(error).__name__, error)
+    else:
+        log.info("DONE")
+
+
+def _log_of(what: str, path: str | Path) -> logging.Logger:
+    """hdmea's log, from now on into this file and to the terminal, with these words before."""
+    layout = logging.Formatter(f"%(asctime)s {what}: %(message)s", "%H:%M:%S")
+    handlers = [
+        logging.FileHandler(path, mode="w", encoding="utf-8"),
+        logging.StreamHandler(sys.stderr),
+    ]
+    logging.captureWarnings(True)
+    for name in ("hdmea", "py.warnings"):
+        own = logging.getLogger(name)
+        for former in list(own.handlers):
+            own.removeHandler(former)
+        for handler in handlers:
+            handler.setFormatter(layout)
+            own.addHandler(handler)
+    log = logging.getLogger("hdmea")
+    log.setLevel(logging.INFO)
+    return log

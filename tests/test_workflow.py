@@ -5,6 +5,7 @@ Whole runs are expensive, so a test follows one run and says all that must be tr
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 from collections import Counter
@@ -75,7 +76,7 @@ def library_digest(tiny_dataset: SimulatedDataset, tmp_path_factory: pytest.Temp
 @pytest.mark.parametrize(
     ("mode", "expected"),
     [
-        ("deferred", {"process_recording": 2}),
+        ("deferred", {"process_recording": 2}),  # which draws the picture, too
         (
             "immediate",
             {
@@ -88,6 +89,7 @@ def library_digest(tiny_dataset: SimulatedDataset, tmp_path_factory: pytest.Temp
                 "adjust_p_values": 2,
                 "assemble": 2,
                 "assemble_checkpoint": 2,
+                "draw_overview": 2,
             },
         ),
     ],
@@ -103,7 +105,7 @@ def test_dry_run_shows_the_jobs_of_each_mode(
         assert f"\n{name}: 7 of 7 to be made, {size:.1f} MB to be read\n" in said
     assert said.count("\n  compute_sta: not done yet\n") == 2
     assert "\n14 to be made for 2 of 2 recordings, " in said
-    common = {"draw_overview": 2, "units_table": 1, "all": 1}
+    common = {"units_table": 1, "batch_page": 1, "all": 1}
     assert found == {**expected, **common, "total": sum([*expected.values(), *common.values()])}
     assert {path.name for path in project.folder.iterdir()} <= {"config", ".snakemake"}
 
@@ -150,13 +152,40 @@ def test_deferred_batch_in_which_one_recording_is_bad(
 
     del project.files["bad"]
     project.configure(checkpoints=["add_section_time"])
-    assert jobs(project.run("-n")) == {"units_table": 1, "all": 1, "total": 2}
+    last = {"units_table": 1, "batch_page": 1, "all": 1, "total": 3}
+    assert jobs(project.run("-n")) == last
 
     result = project.folder / f"results/{TWO}.h5"
     result.write_bytes(result.read_bytes()[:5000])
     said = project.run("--forcerun", "draw_overview", "--", f"results/{ONE}.png")
     assert f"\n{ONE}: " in said
     assert f"\n{TWO}: CANNOT BE READ: " in said
+
+
+def test_a_picture_that_cannot_be_drawn_fails_alone(project: Project) -> None:
+    del project.files[TWO]
+    project.configure(steps={"load_recording": STEPS["load_recording"]})
+    broken = project.folder / "broken/matplotlib"
+    broken.mkdir(parents=True)
+    (broken / "__init__.py").write_text("raise ImportError('no fonts')")
+    project.environment["PYTHONPATH"] = f"{broken.parent}:{os.environ.get('PYTHONPATH', '')}"
+    said = project.run(code=1)
+    made = project.digest(f"results/{ONE}.h5")
+    assert "The pictures of these recordings could not be drawn:" in said
+    assert f"{ONE}: no fonts (read results/logs/{ONE}/overview.log)" in said
+    assert (
+        f"{ONE}\tfailed\toverview: no fonts" in (project.folder / "results/batch.tsv").read_text()
+    )
+    assert "overview: no fonts" in (project.folder / "results/batch.html").read_text()
+    assert recordings_in(project.folder / "results/units.csv") == [ONE] * 12
+
+    del project.environment["PYTHONPATH"]
+    drawn = {"draw_overview": 1, "batch_page": 1, "all": 1, "total": 3}
+    assert jobs(project.run("-n")) == drawn
+    project.run()
+    assert (project.folder / f"results/{ONE}.png").exists()
+    assert project.digest(f"results/{ONE}.h5") == made
+    assert "failed" not in (project.folder / "results/batch.html").read_text()
 
 
 def test_immediate_run_killed_resumed_and_changed(project: Project, library_digest: Any) -> None:
@@ -184,7 +213,7 @@ def test_immediate_run_killed_resumed_and_changed(project: Project, library_dige
     config = read_config({"recordings": "r", "stimuli": "s", "steps": changed})
     redone = [part for part in parts_of(config).values() if "sta" in (part.name, *part.needs)]
     rules = [part.step.replace("features", "feature") for part in redone]
-    rules += ["assemble", "draw_overview", "units_table", "all"]
+    rules += ["assemble", "draw_overview", "units_table", "batch_page", "all"]
     assert jobs(project.run("-n")) == {**Counter(rules), "total": len(rules)}
 
 

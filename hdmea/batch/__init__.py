@@ -3,6 +3,7 @@
 What the workflow's rules ask; they know this room and `hdmea.pipeline`, nothing else.
 """
 
+from hdmea.batch.batch_page import BATCH_PAGE, require_pictures, write_batch_page
 from hdmea.batch.batch_table import BatchRow, batch_rows, in_short, write_batch_table
 from hdmea.batch.columns import cells_in
 from hdmea.batch.config import WorkflowConfig, read_config
@@ -29,6 +30,7 @@ from hdmea.batch.status import Status, status_kept, status_path, work_key
 from hdmea.errors import HdmeaError
 
 __all__ = [
+    "BATCH_PAGE",
     "TABLE",
     "BatchRow",
     "Discovery",
@@ -66,10 +68,12 @@ __all__ = [
     "remove",
     "require_inputs",
     "require_past",
+    "require_pictures",
     "same_files",
     "status_kept",
     "status_path",
     "unread_curation",
     "work_key",
+    "write_batch_page",
     "write_batch_table",
 ]

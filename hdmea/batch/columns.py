@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -200,9 +201,15 @@ def input_files(step: str, parameters: StepParameters) -> dict[str, str]:
     """Files that a step's parameters name, by column."""
     return {
         column.name: str(path)
-        for column in COLUMNS.values()
-        if column.step == step and column.is_file and (path := column.of(parameters)) is not None
+        for column in _file_columns(step)
+        if (path := column.of(parameters)) is not None
     }
+
+
+@cache
+def _file_columns(step: str) -> tuple[Column, ...]:
+    """Columns of a step whose cells name files: looked for once for thousands of recordings."""
+    return tuple(one for one in COLUMNS.values() if one.step == step and one.is_file)
 
 
 def file_digests(files: Mapping[str, str]) -> dict[str, str]:
@@ -226,13 +233,12 @@ def file_digests(files: Mapping[str, str]) -> dict[str, str]:
 def without_paths(step: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """A step's values without the names of files, which say less than `file_digests`."""
     kept = deepcopy(dict(values))
-    for column in COLUMNS.values():
-        if column.step == step and column.is_file:
-            *groups, last = column.path
-            inner = kept
-            for group in groups:
-                inner = inner.get(group) or {}
-            inner.pop(last, None)
+    for column in _file_columns(step):
+        *groups, last = column.path
+        inner = kept
+        for group in groups:
+            inner = inner.get(group) or {}
+        inner.pop(last, None)
     return kept
 
 

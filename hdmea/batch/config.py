@@ -91,6 +91,11 @@ class WorkflowConfig(Strict):
     exclude: tuple[str, ...] = Field(
         default=(), description="names of recordings that count as if they were not in the table"
     )
+    pictures_in_report: bool = Field(
+        default=False,
+        description="`snakemake --report` takes in the picture of every recording, half a megabyte "
+        "each; in deferred mode the pictures are then jobs of their own",
+    )
     checkpoints: tuple[StepName, ...] = Field(
         default=(), description="steps after which a whole session file is written as well"
     )
@@ -185,6 +190,11 @@ class WorkflowConfig(Strict):
     def parts_dir(self) -> Path:
         """Folder of the parts of immediate mode, those of the tag."""
         return Path(self.steps_dir, self.tag or "")
+
+    @property
+    def draws_apart(self) -> bool:
+        """Whether pictures are jobs of their own; else the job of a recording draws its picture."""
+        return self.mode == "immediate" or self.pictures_in_report
 
     def is_chosen(self, recording: str) -> bool:
         """Whether a recording of the table is meant, by `only` and `exclude`."""

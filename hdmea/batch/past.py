@@ -67,6 +67,7 @@ class Past:
         self._parts = tuple(parts_of(config)) if config.mode == "immediate" else ()
         self._path = config.results_dir / _CHECKED
         self._changes: dict[str, list[str]] = {}
+        self._stamps: dict[str, dict[str, list[int]]] = {}
 
     def stamps(self, recording: Recording) -> dict[str, list[int]]:
         """A stamp of each file of a recording, which is another one if its content changed.
@@ -75,6 +76,8 @@ class Past:
         was set, has another one of its own. A job that depends on it runs again when the content
         changes, and only then. A file that was never read is not read for this.
         """
+        if recording.name in self._stamps:
+            return self._stamps[recording.name]
         made = self._made_from(recording)
         told: list[str] = []
         stamps = {}
@@ -97,6 +100,7 @@ class Past:
                     "from; what depends on it is made anew"
                 )
         self._changes[recording.name] = told
+        self._stamps[recording.name] = stamps
         return stamps
 
     def changed(self, recordings: Iterable[Recording]) -> list[str]:
@@ -155,7 +159,7 @@ class Past:
         The table of all units is there under its own name, `TABLE`.
         """
         found: dict[str, list[tuple[Path, str]]] = {}
-        folder = Path(self._config.output_dir)
+        folder = self._config.results_dir
         for recording in recordings:
             picture = folder / f"{recording.name}.png"
             problems = [

@@ -74,9 +74,9 @@ class Part:
 
     @cached_property
     def _of_all_recordings(self) -> tuple[StepParameters, dict[str, Any]]:
-        """The parameters, and those of them that affect the result: once for thousands."""
+        """The parameters, and the definition without files: once for thousands."""
         parameters = STEPS[self.step].parse(dict(self.values))
-        return parameters, without_paths(self.step, parameters.affecting())
+        return parameters, self._definition(parameters)
 
     def definition(
         self, recording: Recording, stamps: Mapping[str, Sequence[int]] | None = None
@@ -98,15 +98,21 @@ class Part:
         step = STEPS[self.step]
         if self.step in recording.parameters:
             parameters = step.parse(self.parameters(recording))
-            affecting = without_paths(self.step, parameters.affecting())
+            made = self._definition(parameters)
         else:
-            parameters, affecting = self._of_all_recordings
+            parameters, made = self._of_all_recordings
+        files: dict[str, Any] = {
+            **file_digests(recording.input_files(self.step)),
+            **_curation(parameters, recording.name),
+            **((stamps or {}) if step.creates else {}),
+        }
+        return made | {"files": files} if files else made
+
+    def _definition(self, parameters: StepParameters) -> dict[str, Any]:
         return {
             "version": self.version,
-            "parameters": affecting,
-            "files": file_digests(recording.input_files(self.step))
-            | _curation(parameters, recording.name)
-            | (dict(stamps or {}) if step.creates else {}),
+            "parameters": without_paths(self.step, parameters.affecting()),
+            "files": {},
         } | ({} if self.package is None else {"package": self.package})
 
 

@@ -13,6 +13,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version, validate
 
 from hdmea.batch import (
+    BATCH_PAGE,
     TABLE,
     HdmeaError,
     Past,
@@ -34,6 +35,7 @@ from hdmea.batch import (
     require_past,
     same_files,
     unread_curation,
+    write_batch_page,
     write_batch_table,
 )
 from hdmea.pipeline import summary_line, write_units_table
@@ -122,18 +124,34 @@ def all_sessions(wildcards):
 
 
 def all_results(wildcards):
-    sessions = all_sessions(wildcards)
-    whole = [name for name in RECORDINGS if name not in REFUSED]
+    """The sessions are what the page and the table are made of."""
+    inputs_are_there()
     return [
-        *sessions,
-        *expand(f"{OUT}/{{recording}}.png", recording=whole),
+        *pictures_to_draw(wildcards),
         *expand(
             f"{OUT}/checkpoints/{{recording}}.after_{{step}}.h5",
-            recording=whole,
+            recording=not_refused(),
             step=CONFIG.checkpoints,
         ),
         f"{OUT}/.refused/{TABLE}" if TABLE in REFUSED else f"{OUT}/{TABLE}",
+        f"{OUT}/{BATCH_PAGE}",
     ]
+
+
+def pictures_to_draw(wildcards):
+    """Pictures that are jobs of their own; in deferred mode those that went missing, or failed."""
+    inputs_are_there()
+    if CONFIG.draws_apart:
+        return [f"{OUT}/{name}.png" for name in not_refused()]
+    sessions = {path.stem for path in Path(OUT).glob("*.h5")}
+    pictures = {path.stem for path in Path(OUT).glob("*.png")}
+    return [
+        f"{OUT}/{name}.png" for name in not_refused() if name in sessions - pictures
+    ]
+
+
+def not_refused():
+    return [name for name in RECORDINGS if name not in REFUSED]
 
 
 def recording_of(wildcards):
@@ -163,14 +181,15 @@ def named_files(*steps):
 
 @cache
 def stamps_of(name):
-    """Of a recording's files; and what is asked of all of them by `rule all`, of this one."""
+    """Of a recording's files; where `rule all` did not ask for all, what it asks, of this one."""
     if not workflow.is_main_process:
         return {}
-    nobody_else_is_running()
-    require_past([RECORDINGS[name]])
-    PAST.require_whole([RECORDINGS[name]])
-    if workflow.dryrun:
-        foretell(name)
+    if not inputs_are_there.cache_info().currsize:
+        nobody_else_is_running()
+        require_past([RECORDINGS[name]])
+        PAST.require_whole([RECORDINGS[name]])
+        if workflow.dryrun:
+            foretell(name)
     return PAST.stamps(RECORDINGS[name])
 
 
@@ -287,14 +306,11 @@ def tell_the_end(failed=False):
             told.append(f"{path.stem}: CANNOT BE READ: {error}")
     if failed:
         told += table_of(readable) + failures() + earlier_results()
-    tell(told + batch_told())
+    tell(told + batch_told(failed))
 
 
 def table_of(sessions):
-    """After a failure: the table of all units without the recordings that are not done.
-
-    It is dated before the session files, so that Snakemake makes it anew when all are there.
-    """
+    """After a failure: the table of all units without the recordings that are not done."""
     table = Path(OUT, TABLE)
     if not sessions or TABLE in REFUSED:
         return [f"{table} is of an earlier run"] if table.exists() else []
@@ -303,9 +319,15 @@ def table_of(sessions):
             write_units_table(sessions, table)
     except HdmeaError as error:
         return [f"{table} was not written: {error}"]
-    before = min(path.stat().st_mtime for path in sessions) - 1
-    os.utime(table, (before, before))
+    date_before(table, sessions)
     return [f"{table} has {len(sessions)} of {len(RECORDINGS)} recordings"]
+
+
+def date_before(path, sessions):
+    """So that Snakemake makes a file anew when all sessions are there."""
+    if sessions:
+        before = min(session.stat().st_mtime for session in sessions) - 1
+        os.utime(path, (before, before))
 
 
 def failures():
@@ -336,10 +358,12 @@ def earlier_results():
     ]
 
 
-def batch_told():
+def batch_told(failed):
     """How it went with all recordings, also those of earlier runs; no job runs any more."""
     rows = batch_rows(CONFIG, RECORDINGS, all_ended=True)
     try:
+        if failed:
+            date_before(write_batch_page(CONFIG, rows), sessions_done())
         return [f"{in_short(rows)}; see {write_batch_table(CONFIG, rows)}"]
     except HdmeaError as error:
         return [in_short(rows), f"the table of recordings was not written: {error}"]

@@ -1,4 +1,4 @@
-# What is made of the session files: one table of all units, a picture of each recording.
+# What is made of the session files: a table of all units, a page, pictures.
 
 
 rule units_table:
@@ -16,6 +16,22 @@ rule units_table:
         mem_mb=lambda wildcards, attempt: 1000 * attempt,
     script:
         "../../scripts/write_units_table.py"
+
+
+rule batch_page:
+    input:
+        sessions=all_sessions,
+        pictures=pictures_to_draw,
+    output:
+        page=f"{OUT}/{BATCH_PAGE}",
+    log:
+        f"{OUT}/logs/batch_page.log",
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=lambda wildcards, attempt: 500 * attempt,
+    script:
+        "../../scripts/write_batch_page.py"
 
 
 rule draw_overview:

@@ -1,0 +1,154 @@
+"""Batches of many small recordings."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.batch_ways import N_UNITS
+from benchmarks.contest import Way, alone
+from benchmarks.topic import Claim, Found, Topic, amount, table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+COUNTS = (10, 100, 300)
+_HERE = "benchmarks.batch_ways"
+_SAYS = f"""
+Recordings of {N_UNITS} units and about a minute each, all with the same content, through Snakemake
+by one command with the configuration that is shipped, in deferred mode, from nothing. *Beyond
+computing* is what a recording takes more than the same work in a process that has imported
+everything: a Python that starts, the vendor's reader in its own process, the picture, Snakemake's
+part, the table and the page. *Snakemake's memory* is that of its own process, the most while the
+first tenth of the recordings was done, and the last.
+"""
+
+
+def run(folder: Path, part: str, share: float) -> dict[str, Any]:  # noqa: ARG001 (one part)
+    """Simulate one recording, process it as often as each count says."""
+    counts = sorted({max(3, round(count * share)) for count in COUNTS})
+    place = {"folder": str(folder)}
+    cores = len(os.sched_getaffinity(0))
+    alone(
+        Way("simulate", f"{_HERE}:simulate", place | {"most": counts[-1]}, warm_up=False), rounds=1
+    )
+    computing = alone(Way("computing", f"{_HERE}:computing", place, warm_up=False), rounds=1)
+    found = {
+        str(count): alone(
+            Way(
+                f"{count} recordings",
+                f"{_HERE}:batch",
+                place | {"recordings": count, "cores": cores},
+                warm_up=False,
+            ),
+            rounds=1,
+        ).result
+        for count in counts
+    }
+    return {"cores": cores, "computing_cpu_s": computing.result, "batches": found}
+
+
+def claims(found: Found) -> list[Claim]:
+    """That nothing grows with the number of recordings, and what one takes."""
+    made = []
+    for part in found.values():
+        batches = list(part["batches"].values())
+        beyond = [_beyond_s(part, one) for one in batches]
+        tenths = batches[-1]["parent_bytes"]
+        many = batches[-1]["recordings"]
+        made += [
+            Claim(
+                f"{many} recordings, growth of Snakemake's memory",
+                (tenths[-1] - tenths[0]) / 1e6, at_most=10, unit=" MB",
+            ),
+            Claim(
+                f"a recording of {many}, of one of {batches[0]['recordings']}, processor",
+                batches[-1]["cpu_s"] / many * batches[0]["recordings"] / batches[0]["cpu_s"],
+                at_most=1.1, unit="x",
+            ),
+            Claim(f"a recording of {many}, beyond computing, processor", beyond[-1], unit=" s"),
+        ]  # fmt: skip
+    return made
+
+
+def section(found: Found) -> str:
+    """A row for each number of recordings."""
+    told = []
+    for part in found.values():
+        rows = [
+            [
+                one["recordings"],
+                amount(one["seconds"]),
+                amount(one["cpu_s"]),
+                amount(one["cpu_s"] / one["recordings"]),
+                amount(_beyond_s(part, one)),
+                amount(one["parent_bytes"][0] / 1e6),
+                amount(one["parent_bytes"][-1] / 1e6),
+            ]
+            for one in part["batches"].values()
+        ]
+        told += [
+            f"On {part['cores']} cores. Computing alone: {amount(part['computing_cpu_s'])} s.\n",
+            table(
+                [
+                    "recordings",
+                    "together (s)",
+                    "processor (s)",
+                    "a recording (s)",
+                    "beyond computing (s)",
+                    "Snakemake's memory, first (MB)",
+                    "last (MB)",
+                ],
+                rows,
+            ),
+        ]
+    return "\n".join(told)
+
+
+def draw(found: Found) -> Figure | None:
+    """Processor seconds of a recording by their number, and Snakemake's memory on the way."""
+    if not found:
+        return None
+    from figures.canvas import BEFORE, ON, bare, new_figure
+
+    part = found["recordings"]
+    batches = list(part["batches"].values())
+    figure = new_figure(2.8)
+    seconds, memory = figure.subplots(1, 2)
+    counts = [str(one["recordings"]) for one in batches]
+    seconds.bar(counts, [one["cpu_s"] / one["recordings"] for one in batches], 0.6, color=ON)
+    seconds.axhline(part["computing_cpu_s"], color=BEFORE)
+    seconds.set_title("A recording")
+    seconds.set_xlabel("recordings")
+    seconds.set_ylabel("processor (s)")
+    for one in batches:
+        tenths = [10 * (i + 1) for i, n_bytes in enumerate(one["parent_bytes"]) if n_bytes]
+        sizes = [n_bytes / 1e6 for n_bytes in one["parent_bytes"] if n_bytes]
+        memory.plot(tenths, sizes, label=str(one["recordings"]))
+    memory.set_ylim(0)
+    memory.set_title("Snakemake's memory")
+    memory.set_xlabel("recordings done (%)")
+    memory.set_ylabel("MB")
+    memory.legend(title="recordings", frameon=False)
+    for axes in (seconds, memory):
+        bare(axes, "top", "right")
+    return figure
+
+
+def _beyond_s(part: Any, one: Any) -> float:
+    return float(one["cpu_s"] / one["recordings"] - part["computing_cpu_s"])
+
+
+BATCH = Topic(
+    "batch",
+    "Batches",
+    _SAYS,
+    ("recordings",),
+    run,
+    claims,
+    section,
+    draw,
+    "Processor seconds of a recording of 10, 100 and 300, with those of computing alone as a line, "
+    "and the memory of Snakemake's process as they are done",
+)
