@@ -6,9 +6,10 @@ import logging
 import sys
 import time
 from types import TracebackType
-from typing import Never
+from typing import TYPE_CHECKING, Never
 
-from tqdm import tqdm
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 QUIET_S = 5.0
 """Of what is done sooner nothing is logged."""
@@ -38,6 +39,8 @@ class Progress:
         self._what = what
         self._bar: tqdm[Never] | None = None
         if sys.stderr.isatty() if on_terminal is None else on_terminal:
+            from tqdm import tqdm
+
             self._bar = tqdm(
                 desc=what,
                 total=1.0,

@@ -230,7 +230,7 @@ def test_limits_of_control_groups_count(tmp_path: Path, monkeypatch: pytest.Monk
     assert list(memory._granted_bytes(one, own)) == []
     assert list(memory._granted_bytes(one, tmp_path / "none")) == []
     machine = types.SimpleNamespace(available=1000)
-    monkeypatch.setattr(memory.psutil, "virtual_memory", lambda: machine)
+    monkeypatch.setattr("psutil.virtual_memory", lambda: machine)
     monkeypatch.setattr(memory, "_granted_bytes", lambda: [400, 2000])
     assert memory.free_bytes() == 400
     monkeypatch.setattr(memory, "_granted_bytes", list)

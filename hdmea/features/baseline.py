@@ -17,7 +17,7 @@ KIND = "grey"
 class BaselineParams(BaseModel):
     """Parameters of `baseline`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
     stimulus: str | None = Field(
         None, description="Movie to use, if several of the kind were played; null: the only one."

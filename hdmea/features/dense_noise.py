@@ -30,7 +30,7 @@ _BLOCK_BYTES = 1 << 25
 class DenseNoiseParams(BaseModel):
     """Parameters of `dense_noise`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
     stimulus: str | None = Field(
         None, description="Movie to use, if several have an STA; default: the only one."

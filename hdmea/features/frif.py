@@ -13,7 +13,7 @@ from hdmea.features.inputs import FeatureInputs
 class FrifParams(BaseModel):
     """FRIF has no parameters."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
 
 def frif(inputs: FeatureInputs, params: FrifParams) -> FeatureResult:

@@ -10,10 +10,13 @@ import sys
 from collections.abc import Mapping
 from functools import cache
 from importlib import invalidate_caches
-from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING
 
 from hdmea.errors import FeaturePackageError
 from hdmea.features.declaration import Feature
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "hdmea.features"
 
@@ -31,6 +34,8 @@ def look_again() -> None:
 
 @cache
 def _offered(_: tuple[str, ...]) -> Mapping[str, tuple[EntryPoint, ...]]:
+    from importlib.metadata import entry_points
+
     found: dict[str, tuple[EntryPoint, ...]] = {}
     for entry in sorted(entry_points(group=GROUP), key=lambda e: (e.name, package_name(e))):
         found[entry.name] = (*found.get(entry.name, ()), entry)

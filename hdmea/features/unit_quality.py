@@ -25,7 +25,7 @@ from hdmea.kernels.quality import (
 class UnitQualityParams(BaseModel):
     """Parameters of `unit_quality`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
     refractory_period_s: float = Field(
         0.0015, gt=0, description="A shorter interval between spikes is a violation (s)."

@@ -19,7 +19,7 @@ Float64 = npt.NDArray[np.float64]
 class TrialParams(BaseModel):
     """Parameters of a feature that tells of whole trials."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
     stimulus: str | None = Field(
         None, description="Movie to use, if several of the kind were played; null: the only one."

@@ -7,7 +7,6 @@ damaged file; then the child does, and here it becomes one error that names the 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
@@ -85,6 +84,8 @@ def probe_pair(
     for path in given.values():
         if not path.exists():
             raise FileMissingError(f"{path}: no such file; correct the path")
+    from importlib.metadata import version
+
     if deadline_s is None:
         deadline_s = default_deadline_s(given["cmtr"].stat().st_size if "cmtr" in given else 0)
     views = _views(given, deadline_s)

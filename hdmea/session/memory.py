@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import psutil  # type: ignore[import-untyped] # ships no types
 
 from hdmea.arrays import Array, Variable, Variables, owner
 from hdmea.errors import ParameterError
@@ -135,6 +134,8 @@ def free_bytes() -> int:
 
     What a batch system grants this process counts, where it is less than what the machine has.
     """
+    import psutil  # type: ignore[import-untyped] # ships no types
+
     return min([int(psutil.virtual_memory().available), *_granted_bytes()])
 
 

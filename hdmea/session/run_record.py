@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 _PACKAGES = ("hdmea", "numpy", "scipy", "h5py", "pandas", "McsPyDataTools")
@@ -45,6 +44,8 @@ def software() -> dict[str, str]:
 
 @cache
 def _software() -> Mapping[str, str]:
+    from importlib.metadata import PackageNotFoundError, version
+
     # looking at packages takes longer than all else of a small save
     found = {"python": platform.python_version(), "platform": platform.platform()}
     for package in _PACKAGES:

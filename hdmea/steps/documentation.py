@@ -107,13 +107,20 @@ def _entry(name: str, kind: str, meaning: str) -> str:
     )
 
 
+def default_of(info: FieldInfo) -> Any:
+    """The default of a parameter as a user writes it: of a group of parameters no value at all.
+
+    None of the group is made for that: it would check its own defaults whenever hdmea is imported.
+    """
+    if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
+        return {}
+    return info.get_default(call_default_factory=True)
+
+
 def _type_and_default(info: FieldInfo) -> str:
     if info.is_required():
         return type_words(info.annotation)
-    default = info.get_default(call_default_factory=True)
-    if isinstance(default, BaseModel):
-        default = default.model_dump(exclude_defaults=True)
-    return f"{type_words(info.annotation)}, default {default!r}"
+    return f"{type_words(info.annotation)}, default {default_of(info)!r}"
 
 
 def _sentence(words: str) -> str:

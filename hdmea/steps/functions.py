@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar, overload
 
 from hdmea.errors import ParameterError
 from hdmea.session import PipelineSession, create_session
-from hdmea.steps.documentation import documentation
+from hdmea.steps.documentation import default_of, documentation
 from hdmea.steps.running import StepResult, publish, publish_begun, run
 from hdmea.steps.step import Step, StepParameters
 
@@ -135,9 +135,7 @@ def _signature(step: Step[Any]) -> inspect.Signature:
     own = [
         by_name(
             n,
-            inspect.Parameter.empty
-            if i.is_required()
-            else i.get_default(call_default_factory=True),
+            inspect.Parameter.empty if i.is_required() else default_of(i),
             i.annotation,
         )
         for n, i in fields.items()

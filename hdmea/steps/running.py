@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from hdmea.errors import MissingDataError, ParameterError, SessionFileError
 from hdmea.interruption import stopping_at_safe_points
 from hdmea.session import PipelineSession, create_session, working_in, working_on_part
@@ -164,6 +162,8 @@ def run_recording(
     session.spool_beside(output)
 
     def work() -> StepResult:
+        from tqdm import tqdm
+
         for step, parameters in tqdm(
             parsed, desc=session.dataset_id, unit="step", disable=not progress
         ):

@@ -23,7 +23,7 @@ from hdmea.validation import in_a_line
 class StepParameters(BaseModel):
     """Parameters of a step: typed, described, unknown names refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
     def affecting(self) -> dict[str, Any]:
         """The parameters that affect the result, as plain values."""

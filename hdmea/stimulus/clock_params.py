@@ -21,7 +21,7 @@ _APPLIES = {
 class FrameClockParams(BaseModel):
     """How the time of every display frame is found in a recording."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
     source: Literal["analog", "digital", "csv", "array", "none"] = Field(
         "analog",

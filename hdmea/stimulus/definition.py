@@ -33,7 +33,7 @@ Pair = tuple[float, float]
 
 
 class _Said(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
 
 class SectionKwargs(_Said):

@@ -24,7 +24,7 @@ _SHOWN = 8
 class LightOnsets(BaseModel):
     """A stimulus that begins where the light goes on."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
     movie: str = Field(min_length=1, description="name of the stimulus, in place of a movie's")
     duration_s: float = Field(gt=0, description="time from an onset to the end of its trial")

@@ -36,7 +36,7 @@ _Path = Annotated[str, Field(pattern=r"^[^\x00]*$")]
 class Header(BaseModel):
     """Entries that are read; others are kept as they are."""
 
-    model_config = ConfigDict(extra="allow", strict=True)
+    model_config = ConfigDict(extra="allow", strict=True, defer_build=True)
 
     dataset_id: Annotated[str, AfterValidator(_usable)]
     output_dir: _Path = "artifacts"

@@ -18,8 +18,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import psutil  # type: ignore[import-untyped] # ships no types
-
 from hdmea.errors import OutputWriteError
 from hdmea.interruption import safe_point
 from hdmea.store.atomic import named_errors, partial_file
@@ -62,6 +60,8 @@ class Owner:
     @classmethod
     def here(cls) -> Owner:
         """The process that asks."""
+        import psutil  # type: ignore[import-untyped] # ships no types
+
         pid = os.getpid()
         job = next((os.environ[name] for name in _JOB_VARIABLES if os.environ.get(name)), "")
         started = float(psutil.Process(pid).create_time())
@@ -79,6 +79,8 @@ class Owner:
 
 def is_at_work(lock: Path, owner: Owner) -> bool:
     """Whether the owner of a lock lives, as far as can be told from here."""
+    import psutil  # type: ignore[import-untyped] # ships no types
+
     if owner.host == socket.gethostname():
         if owner.pid == os.getpid():
             return owner.token in _held  # one that a failing disk did not let go is not
