@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from weakref import ref
 
 import numpy as np
 import numpy.typing as npt
@@ -44,6 +45,8 @@ class SpikeTrains:
     index: Int64
 
     def __post_init__(self) -> None:
+        if _is_known(self.times_s, self.index):
+            return
         ends = np.r_[0, self.index]
         if ends[-1] != self.times_s.size or (np.diff(ends) < 0).any():
             raise ParameterError(
@@ -52,12 +55,12 @@ class SpikeTrains:
             )
         # of a hundred million spikes: nothing but one comparison is made
         ascending = self.times_s[1:] >= self.times_s[:-1]
-        if ascending.all():
-            return
-        unsorted = np.setdiff1d(np.flatnonzero(~ascending) + 1, self.index)
-        if unsorted.size:
-            unit = int(np.searchsorted(self.index, unsorted[0], side="right"))
-            raise ParameterError(f"The spike times of the train in row {unit} must be sorted.")
+        if not ascending.all():
+            unsorted = np.setdiff1d(np.flatnonzero(~ascending) + 1, self.index)
+            if unsorted.size:
+                unit = int(np.searchsorted(self.index, unsorted[0], side="right"))
+                raise ParameterError(f"The spike times of the train in row {unit} must be sorted.")
+        _keep_known(self.times_s, self.index)
 
     @property
     def n_units(self) -> int:
@@ -79,7 +82,10 @@ class SpikeTrains:
         """
         first = int(self.index[start - 1]) if start else 0
         ends = self.index[start:stop] - first
-        return SpikeTrains(self.times_s[first : first + (ends[-1] if ends.size else 0)], ends)
+        some = object.__new__(SpikeTrains)  # of trains that are sorted: not looked at again
+        object.__setattr__(some, "times_s", self.times_s[first : first + ends[-1:].sum()])
+        object.__setattr__(some, "index", ends)
+        return some
 
     def count_in_windows(self, start_s: npt.ArrayLike, stop_s: npt.ArrayLike) -> Int64:
         """Spikes of each unit in each half-open window, shape ``(unit, window)``."""
@@ -131,6 +137,23 @@ class SpikeTrains:
                 place = np.searchsorted(edges, train, side="right")
                 counts[unit] = np.bincount(place, minlength=edges.size + 1)[1:-1]
         return counts
+
+
+_known: dict[int, tuple[ref[Float64], ref[Int64]]] = {}
+"""Times and indices that fit and are sorted, by the identity of the times."""
+
+
+def _is_known(times_s: Float64, index: Int64) -> bool:
+    """Whether these very arrays, which nobody can change, were looked at before."""
+    known = _known.get(id(times_s))
+    return known is not None and known[0]() is times_s and known[1]() is index
+
+
+def _keep_known(times_s: Float64, index: Int64) -> None:
+    """Remember arrays of a session, of which each step makes trains anew."""
+    if not (times_s.flags.writeable or index.flags.writeable):
+        key = id(times_s)
+        _known[key] = ref(times_s, lambda _: _known.pop(key, None)), ref(index)
 
 
 def n_coincident(one: Sequence[float], other: Sequence[float], within: float) -> int:
