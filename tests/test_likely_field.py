@@ -89,20 +89,20 @@ def test_a_log_rate_is_scipys_natural_spline() -> None:
     assert at[5] - at[4] == pytest.approx(at[4] - at[3])
 
 
-@pytest.mark.parametrize(("lags", "grid"), [((-7, 0), 4), ((-9, -2), 3), ((-5, 4), 1)])
+@pytest.mark.parametrize(("lags", "grid"), [((-7, 0), 4), ((-9, -2), 3), ((-5, 4), 1), ((2, 7), 2)])
 def test_a_drive_is_the_sum_over_lags_frame_by_frame(lags: tuple[int, int], grid: int) -> None:
     rng = np.random.default_rng(1)
     offsets = np.arange(*lags)
     light, filters = rng.standard_normal((2, 12)), rng.standard_normal((3, offsets.size))
     frames = np.repeat(light, grid, axis=1)
-    inside = np.arange(-offsets[0], frames.shape[1] - max(0, offsets[-1]))
-    for used in (inside, np.delete(inside, 1)):
-        drive = HeldDrive(offsets, grid, used)
-        seen = drive.seen(light)
-        one = np.array([[filters[0] @ row[n + offsets] for n in used] for row in frames])
-        np.testing.assert_allclose(drive.through(seen, filters[0]), one)
-        every = np.array([[w @ frames[1, n + offsets] for n in used] for w in filters])
-        np.testing.assert_allclose(drive.through(seen[1:], filters), every)
+    inside = np.arange(max(0, -offsets[0]), frames.shape[1] - max(0, offsets[-1]))
+    drive = HeldDrive(offsets, grid, light.shape[1])
+    blocks = drive.blocks(light)
+    one = np.array([[filters[0] @ row[n + offsets] for n in inside] for row in frames])
+    of_filters = drive.matrices(filters)
+    np.testing.assert_allclose(drive.through(blocks, of_filters[:1])[:, inside], one)
+    every = np.array([[w @ frames[1, n + offsets] for n in inside] for w in filters])
+    np.testing.assert_allclose(drive.through(blocks[1:], of_filters)[:, inside], every)
 
 
 # -- the fit ---------------------------------------------------------------------------------------

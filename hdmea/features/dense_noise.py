@@ -230,7 +230,7 @@ def _result(
 
 DENSE_NOISE = Feature(
     name="dense_noise",
-    version=5,
+    version=6,
     params=DenseNoiseParams,
     needs=frozenset({"spikes", "frame_clock", "sta", "movies"}),
     stimulus_kind=KIND,

@@ -9,6 +9,7 @@ Vaart 1998, section 5.7).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -176,9 +177,21 @@ class _Shown:
         self.image_of = np.searchsorted(self.starts, np.arange(len(noise.images)) * grid, "right")
         self.image_of -= 1
         self.used = np.flatnonzero(noise.times)
-        self.times = noise.times[self.used].astype(np.float64)
-        self.drive = HeldDrive(noise.lags, grid, self.used)
+        self.drive = HeldDrive(noise.lags, grid, len(noise.images))
+        self.times = self.by_frame(noise.times)
         self.bumps = _bumps(noise.lags.size)
+        self.bump_matrices = self.drive.matrices(self.bumps)
+        # All pixels at once, if they are few: most windows hold most of them.
+        self.every: Float64 | None = None
+        if 8 * self.starts.size * math.prod(self.shape) <= _KEPT_BYTES:
+            images = self.images[self.starts].reshape(self.starts.size, -1)
+            self.every = np.ascontiguousarray(images.T, dtype=np.float64)
+
+    def by_frame(self, values: npt.NDArray[Any]) -> Float64:
+        """Values of the frames that count, 0 of all others that have a drive."""
+        found = np.zeros(self.drive.n_frames)
+        found[self.used] = values[self.used]
+        return found
 
 
 def _bumps(n_lags: int) -> Float64:
@@ -197,8 +210,9 @@ class _State:
 
     point: Float64
     filter: Float64
+    matrix: Float64
     spline: Float64
-    seen: Float64
+    blocks: Float64
     basis: Float64
     slopes: Float64
     expected: Float64
@@ -211,14 +225,15 @@ class _Cell:
     def __init__(
         self, shown: _Shown, counts: npt.NDArray[Any], start: Float64, filter_: Float64
     ) -> None:
-        self.shown, self.counts = shown, counts[shown.used].astype(np.float64)
+        self.shown, self.counts = shown, shown.by_frame(counts)
         self.window = window_of(shown.shape, start)
         self.start = start
         self.light = _Light(shown, self.window)
         light = self.light(field(self.window, start, slopes=False))
         # Neither the scale of the movie nor that of the filter, which is also the spline's, counts.
         self.light.scale = 1 / light.std()
-        drive = shown.drive.through(shown.drive.seen(self.light.scale * light), filter_)[0]
+        blocks = shown.drive.blocks(self.light.scale * light)
+        drive = shown.drive.through(blocks, shown.drive.matrices(filter_[None]))[0, shown.used]
         self.filter = filter_ / drive.std()
         self.rate = LogRate.over(drive / drive.std())
         self.penalty = np.zeros(N_POINT + len(shown.bumps) + self.rate.knots.size)
@@ -265,11 +280,11 @@ class _Cell:
         return at
 
     def _at(self, point: Float64, filter_: Float64, spline: Float64) -> _State:
-        light = self.light(field(self.window, point, slopes=False))
-        seen = self.shown.drive.seen(light)
-        drive = self.shown.drive.through(seen, filter_)[0]
-        basis, slopes = self.rate.basis(drive)
-        bare = _State(point, filter_, spline, seen, basis, slopes, self.counts, 0.0)
+        drive = self.shown.drive
+        blocks = drive.blocks(self.light(field(self.window, point, slopes=False)))
+        matrix = drive.matrices(filter_[None])
+        basis, slopes = self.rate.basis(drive.through(blocks, matrix)[0])
+        bare = _State(point, filter_, matrix, spline, blocks, basis, slopes, self.counts, 0.0)
         return self._state(bare, spline)
 
     def _state(self, at: _State, spline: Float64) -> _State:
@@ -297,17 +312,18 @@ class _Cell:
 
     def _score(self, at: _State) -> tuple[Float64, Float64]:
         """Slope of the logarithm of the likelihood, and the information."""
-        drive, n_bumps = self.shown.drive, len(self.shown.bumps)
+        drive, n_drives = self.shown.drive, N_POINT + len(self.shown.bumps)
         by = np.empty((self.penalty.size, self.counts.size))
         light = self.light(field(self.window, at.point)[1:])
-        by[:N_POINT] = drive.through(drive.seen(light), at.filter)
-        by[N_POINT : N_POINT + n_bumps] = drive.through(at.seen, self.shown.bumps)
-        by[: N_POINT + n_bumps] *= at.spline @ at.slopes
-        by[N_POINT + n_bumps :] = at.basis
-        score: Float64 = by @ (self.counts - at.expected)
+        drive.through(drive.blocks(light), at.matrix, out=by[:N_POINT])
+        drive.through(at.blocks, self.shown.bump_matrices, out=by[N_POINT:n_drives])
+        steep, left = at.spline @ at.slopes, self.counts - at.expected
+        score = np.concatenate([by[:n_drives] @ (steep * left), at.basis @ left])
         score[N_POINT - 1] -= self.penalty[N_POINT - 1] * at.point[-1]
-        score[N_POINT + n_bumps :] -= self.penalty[N_POINT + n_bumps :] * at.spline
-        by *= np.sqrt(at.expected)
+        score[n_drives:] -= self.penalty[n_drives:] * at.spline
+        root = np.sqrt(at.expected)
+        by[:n_drives] *= steep * root
+        np.multiply(at.basis, root, out=by[n_drives:])
         information: Float64 = by @ by.T
         information += np.diag(self.penalty)
         return score, information
@@ -333,23 +349,35 @@ class _Light:
 
     def __init__(self, shown: _Shown, window: PixelWindow) -> None:
         self.shown, self.window, self.scale = shown, window, 1.0
-        n_pixels = window.n_rows * window.n_columns
+        n_pixels, n_images = window.n_rows * window.n_columns, shown.starts.size
         step = max(1, _BLOCK_BYTES // (8 * n_pixels))
-        self.blocks = [slice(i, i + step) for i in range(0, shown.starts.size, step)]
-        kept = self.blocks if 8 * n_pixels * shown.starts.size <= _KEPT_BYTES else []
-        self.images = [self._images(block) for block in kept]
+        self.blocks = [slice(i, i + step) for i in range(0, n_images, step)]
+        self.images: list[Float64] = []
+        if shown.every is not None:
+            self.blocks, self.images = [slice(0, n_images)], [_of_window(shown, window)]
+        elif 8 * n_pixels * n_images <= _KEPT_BYTES:
+            self.images = [self._images(block) for block in self.blocks]
 
     def _images(self, block: slice) -> Float64:
         rows, columns = self.window.slices
         images = self.shown.images[self.shown.starts[block], rows, columns]
-        return images.reshape(len(images), -1).astype(np.float64)
+        return images.reshape(len(images), -1).T.astype(np.float64)
 
     def __call__(self, maps: Float64) -> Float64:
         """Light, ``(map, refresh)``, from ``(map, pixel of the window)``."""
         light = np.empty((len(maps), self.shown.starts.size))
         for i, block in enumerate(self.blocks):
             images = self.images[i] if self.images else self._images(block)
-            light[:, block] = (self.scale * maps) @ images.T
+            light[:, block] = (self.scale * maps) @ images
         # The level of the movie is that of the spline.
         light -= light.mean(axis=1, keepdims=True)
         return light[:, self.shown.image_of]
+
+
+def _of_window(shown: _Shown, window: PixelWindow) -> Float64:
+    """All images in a window, ``(pixel, image)``."""
+    assert shown.every is not None
+    if (window.n_rows, window.n_columns) == shown.shape:
+        return shown.every
+    of_pixels = shown.every.reshape(*shown.shape, -1)[window.slices]
+    return np.ascontiguousarray(of_pixels).reshape(window.n_rows * window.n_columns, -1)

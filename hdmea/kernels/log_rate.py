@@ -57,20 +57,19 @@ class LogRate:
         values[0], values[1:2], slopes[0], slopes[1:2] = 1.0, drive, 0.0, 1.0
         if knots.size < 3:
             return values, slopes
-        inner, cubes = slopes[2:], values[2:]
-        np.maximum(drive - knots[:-2, None], 0.0, out=inner)
-        last, end = (np.maximum(drive - knot, 0.0) for knot in knots[-2:])
+        cubes, squares = values[2:], slopes[2:]
+        np.subtract(drive, knots[:-2, None], out=cubes)
+        np.maximum(cubes, 0.0, out=cubes)
+        np.multiply(cubes, cubes, out=squares)
+        cubes *= squares
         width = (knots[-1] - knots[:-1, None]) * (knots[-1] - knots[0])
-        np.multiply(inner, inner, out=cubes)
-        inner *= cubes
-        of_end = end * end
-        of_last, end = (last * last - of_end) / width[-1], of_end * end
-        cubes -= of_end
         cubes /= width[:-1]
-        cubes -= of_last
-        inner -= end
-        inner /= width[:-1]
-        inner -= (last * last * last - end) / width[-1]
+        squares /= width[:-1] / 3
+        # What makes them straight beyond the last knot begins at the last but one: few are there.
+        high = np.flatnonzero(drive > knots[-2])
+        last, end = drive[high] - knots[-2], np.maximum(drive[high] - knots[-1], 0.0)
         # Squares are the derivatives of cubes, but for a factor.
-        values[2:], slopes[2:] = inner, 3 * cubes
+        for of_knots, power, factor in ((cubes, 3, 1.0), (squares, 2, 3.0)):
+            of_last, of_end = factor * last**power, factor * end**power
+            of_knots[:, high] -= of_end / width[:-1] + (of_last - of_end) / width[-1]
         return values, slopes
