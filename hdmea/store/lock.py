@@ -79,7 +79,7 @@ class Owner:
 
 def is_at_work(lock: Path, owner: Owner) -> bool:
     """Whether the owner of a lock lives, as far as can be told from here."""
-    import psutil  # type: ignore[import-untyped] # ships no types
+    import psutil
 
     if owner.host == socket.gethostname():
         if owner.pid == os.getpid():
