@@ -21,6 +21,7 @@ from hdmea.batch.recordings import (
     same_files,
 )
 from hdmea.errors import FileMissingError, ParameterError
+from hdmea.features.registry import FEATURES
 from hdmea.simulate import SimulatedDataset
 from hdmea.steps.registry import STEPS
 
@@ -187,10 +188,19 @@ def test_every_parameter_of_the_steps_of_a_recording_has_a_column() -> None:
         definitions = schema.get("$defs", {})
         expected |= places(schema)
     assert {"playlist_name", "repeats", "frame_clock.row"} <= expected
+    expected = (expected - {"playlist_name"}) | {"playlist"}
+    for step in set(STEPS) - set(OF_A_RECORDING) - {"extract_features"}:
+        schema = STEPS[step].parameters.model_json_schema()
+        expected |= {f"{step}.{name}" for name in places(schema)}
+    for feature in FEATURES.values():
+        if feature.params.model_fields:
+            schema = feature.params.model_json_schema()
+            above = f"extract_features.parameters.{feature.name}"
+            expected |= {f"{above}.{name}" for name in places(schema)}
     columns = set(COLUMNS)
-    assert columns == (expected - {"playlist_name"}) | {"playlist"}
+    assert columns == expected - {"curate_units.table", "compute_sta.threads"}
     properties = recordings_schema()["properties"]
-    assert set(properties) == columns | {"recording", "cmcr", "cmtr"}
+    assert set(properties) == columns | {"recording", "cmcr", "cmtr", "overrides"}
     assert all(said["description"] for said in properties.values())
     assert properties["frame_clock.row"]["minimum"] == 0
 
@@ -326,6 +336,121 @@ def test_example_of_the_readme_is_a_table_that_can_be_read(tmp_path: Path) -> No
         "012": ["keep", 1, "analog", None],
         "013": ["error", 1, "csv", "r/013 frames.csv"],
     }
+
+
+# -- parameters of every step ---------------------------------------------------------------------
+
+OWN = "extract_features.parameters.on_off.window_s"
+
+
+def test_every_step_may_be_told_otherwise_by_a_cell_or_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "own.yaml"
+    file.write_text(
+        "compute_sta: {cover_range: [-30, 0], z: false}\n"
+        "load_recording: {frame_clock: {row: 3}}\n"
+        "extract_features: {parameters: {on_off: {baseline_s: 0.25}}}\n"
+    )
+    steps = ALL_STEPS | {
+        "load_recording": {"frame_clock": {"row": 1, "height": 0.2}},
+        "extract_features": {"features": ["on_off", "frif"], "parameters": {"on_off": {}}},
+        "compute_sta": {"threads": 4},
+    }
+    config = configuration(
+        tmp_path,
+        "plain\tp\ta.cmtr",
+        "cell\tp\ta.cmtr\t\t[-60, 0]",
+        f"file\tp\ta.cmtr\t{file}",
+        f"both\tp\ta.cmtr\t{file}\t-12, 0\t0.75",
+        header=f"recording\tplaylist\tcmtr\toverrides\tcompute_sta.cover_range\t{OWN}",
+        steps=steps,
+    )
+    found = read_recordings(config)
+    said = {name: all_steps(config, one) for name, one in found.items()}
+
+    def told(name: str) -> tuple[Any, ...]:
+        sta, clock = said[name]["compute_sta"], said[name]["load_recording"]["frame_clock"]
+        on_off = said[name]["extract_features"]["parameters"]["on_off"]
+        return (
+            *(list(sta["cover_range"]), sta["z"], sta["threads"]),
+            *(clock["row"], clock["height"], on_off["window_s"], on_off["baseline_s"]),
+        )
+
+    default = FEATURES["on_off"].params().model_dump()
+    window, baseline = default["window_s"], default["baseline_s"]
+    assert {name: told(name) for name in found} == {
+        "plain": ([-60, 0], True, 4, 1, 0.2, window, baseline),
+        "cell": ([-60, 0], True, 4, 1, 0.2, window, baseline),
+        "file": ([-30, 0], False, 4, 3, 0.2, window, 0.25),
+        "both": ([-12, 0], False, 4, 3, 0.2, 0.75, 0.25),
+    }
+    assert all(
+        list(one["extract_features"]["features"]) == ["on_off", "frif"] for one in said.values()
+    )
+
+    parts = parts_of(config)
+    made = {
+        name: {part.name: part.definition(one) for part in parts.values()}
+        for name, one in found.items()
+    }
+    changed = {
+        name: {part for part, own in of.items() if own != made["plain"][part]}
+        for name, of in made.items()
+    }
+    assert changed == {
+        "plain": set(),
+        "cell": set(),
+        "file": {"load_recording", "features.on_off", "sta"},
+        "both": {"load_recording", "features.on_off", "sta"},
+    }
+    assert parts["features.frif"].parameters(found["file"]) == {
+        "features": ["frif"],
+        "parameters": {},
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("compute_stax: {}", "own.yaml: compute_stax: unknown, did you mean 'compute_sta'?"),
+        ("adjust_p_values: {method: by}", "adjust_p_values is not run; name it under `steps`"),
+        ("compute_sta: {threads: 2}", "compute_sta: threads: the same for all recordings"),
+        ("extract_features: {features: [frif]}", "extract_features: features: the same for all"),
+        ("curate_units: {table: mine.tsv}", "curate_units: table: the same for all recordings"),
+        ("compute_sta: 3", "compute_sta: must be names with values (found 3)"),
+        ("[compute_sta]", "names of steps with their parameters are needed"),
+        ("{", "own.yaml cannot be read: while parsing"),
+        ("compute_sta: {cover_rang: [0, 1]}", "cover_rang: unknown, did you mean 'cover_range'?"),
+        ("compute_sta: {cover_range: [0, -1]}", "column compute_sta.cover_range: "),
+        (
+            "extract_features: {parameters: {on_off: {windows_s: 1}}}",
+            "parameters.on_off.windows_s: unknown, did you mean 'window_s'?",
+        ),
+        (
+            "extract_features: {parameters: {chirp: {alpha: 0.1}}}",
+            "are about chirp, which is not among extract_features: features",
+        ),
+        (
+            "curate_units: {min_presence_ratio: 0.5}",
+            "are about unit_quality, which is not among extract_features: features",
+        ),
+    ],
+)
+def test_what_a_file_of_a_recording_cannot_say_is_told_with_its_line(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    file = tmp_path / "own.yaml"
+    file.write_text(text)
+    steps = {name: None for name in STEPS if name != "adjust_p_values"}
+    steps |= {"extract_features": {"features": ["on_off"]}}
+    header = "recording\tcmtr\toverrides"
+    _, *lines = refused(tmp_path, f"a\ta.cmtr\t{file}", header=header, steps=steps)
+    assert lines[0].startswith("line 2: ")
+    assert said in " ".join(lines)
+
+
+def test_a_file_of_a_recording_that_is_missing_is_told(tmp_path: Path) -> None:
+    _, line = refused(tmp_path, "a\ta.cmtr\tno.yaml", header="recording\tcmtr\toverrides")
+    assert line == "line 2: column overrides: there is no file no.yaml; correct the path"
 
 
 # -- plan -----------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """Parameters of steps as columns of the table of recordings.
 
-A recording's files, playlist, and what is odd about it are its own; the steps that deal with them
-may be given other parameters for each recording. Which parameters there are is read off the steps'
-models: a new one has its column by itself.
+A recording's files, playlist, and what is odd about it are its own: the parameters of the steps
+that deal with them are columns by their plain names. Those of the other steps have the step's name
+before them. Which parameters there are is read off the models: a new one has its column by itself.
 """
 
 from __future__ import annotations
@@ -20,13 +20,15 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from hdmea.batch.overrides import OF_THE_BATCH, merged
 from hdmea.errors import FileMissingError
+from hdmea.features.registry import FEATURES
 from hdmea.steps.registry import STEPS
 from hdmea.steps.step import StepParameters
 from hdmea.stimulus.clock_params import FrameClockParams
 
 OF_A_RECORDING = ("load_recording", "add_section_time")
-"""Steps whose parameters may differ between recordings."""
+"""Steps that deal with what is a recording's own: their columns have no step's name before them."""
 FROM_TABLE = {"add_section_time": {"playlist_name": "playlist"}}
 """Parameters that only the table has, with their columns, by step."""
 
@@ -45,12 +47,18 @@ class Column:
         Names that lead to it in the step's parameters.
     info
         Its declaration.
+    model
+        The model that declares it, groups within it included: the step's, or a feature's.
+    inside
+        Names that lead to it in that model.
     """
 
     name: str
     step: str
     path: tuple[str, ...]
     info: FieldInfo
+    model: type[BaseModel]
+    inside: tuple[str, ...]
 
     @property
     def is_file(self) -> bool:
@@ -107,8 +115,21 @@ def columns_of(step: str, model: type[BaseModel]) -> dict[str, Column]:
     for path, info in _parameters(model):
         dotted = ".".join(path)
         name = FROM_TABLE.get(step, {}).get(dotted, dotted)
-        found[name] = Column(name, step, path, info)
+        found[name] = Column(name, step, path, info, model, path)
     return found
+
+
+def _columns_with_step(step: str) -> Iterator[Column]:
+    """Columns of a step that have its name before theirs; of features, each its own parameters."""
+    if step == "extract_features":
+        models: Any = [(("parameters", one.name), one.params) for one in FEATURES.values()]
+    else:
+        models = [((), STEPS[step].parameters)]
+    for above, model in models:
+        for inside, info in _parameters(model):
+            path = (*above, *inside)
+            if path[0] not in OF_THE_BATCH.get(step, ()):
+                yield Column(".".join((step, *path)), step, path, info, model, inside)
 
 
 def _columns() -> dict[str, Column]:
@@ -119,7 +140,9 @@ def _columns() -> dict[str, Column]:
             raise TypeError(f"{', '.join(twice)}: two of {', '.join(OF_A_RECORDING)} have it")
         found |= own
     only_here = [name for names in FROM_TABLE.values() for name in names.values()]
-    return {name: found[name] for name in dict.fromkeys([*only_here, *found])}
+    found = {name: found[name] for name in dict.fromkeys([*only_here, *found])}
+    others = [step for step in STEPS if step not in OF_A_RECORDING]
+    return found | {one.name: one for step in others for one in _columns_with_step(step)}
 
 
 def _parameters(model: type[BaseModel]) -> Iterator[tuple[tuple[str, ...], FieldInfo]]:
@@ -161,11 +184,16 @@ COLUMNS = _columns()
 """Columns that are parameters of steps, by name."""
 
 
-def with_cells(values: Mapping[str, Any], step: str, cells: Mapping[str, str]) -> dict[str, Any]:
-    """A step's values of the configuration, with those of a recording's cells in their place.
+def with_cells(
+    values: Mapping[str, Any],
+    step: str,
+    cells: Mapping[str, str],
+    own: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """A step's values of the configuration, with a recording's own in their place.
 
-    Where a cell says that the frame clock is elsewhere, what is configured for the other place is
-    left out.
+    Those of its cells go before those of its file. Where they say that the frame clock is
+    elsewhere, what is configured for the other place is left out.
 
     Examples
     --------
@@ -173,20 +201,23 @@ def with_cells(values: Mapping[str, Any], step: str, cells: Mapping[str, str]) -
     >>> with_cells(configured, "load_recording", {"frame_clock.row": "3", "repeats": "2"})
     {'frame_clock': {'row': '3', 'height': 0.2}, 'probe': 'off'}
     """
-    merged = dict(values)
+    found = merged(values, own or {})
     given = [COLUMNS[name] for name in cells if COLUMNS[name].step == step]
     for column in given:
         *groups, last = column.path
-        inner = merged
+        inner = found
         for group in groups:
             inner[group] = dict(inner.get(group) or {})
             inner = inner[group]
         inner[last] = column.value(cells[column.name])
-    if "frame_clock.source" in cells and step == "load_recording":
-        for name in FrameClockParams.idle(cells["frame_clock.source"]):
-            if f"frame_clock.{name}" not in cells:
-                merged["frame_clock"].pop(name, None)
-    return merged
+    if step == "load_recording":
+        clock = (own or {}).get("frame_clock")
+        clock = clock if isinstance(clock, Mapping) else {}
+        if source := cells.get("frame_clock.source") or clock.get("source"):
+            for name in FrameClockParams.idle(str(source)):
+                if f"frame_clock.{name}" not in cells and name not in clock:
+                    found["frame_clock"].pop(name, None)
+    return found
 
 
 def column_at(step: str, place: tuple[int | str, ...]) -> Column | None:
@@ -275,10 +306,11 @@ def _typed(value: Any) -> str:
 def column_schemas() -> dict[str, Any]:
     """JSON schema of each column's values."""
     schemas: dict[str, Any] = {}
+    of_models = {column.model: column.model.model_json_schema() for column in COLUMNS.values()}
     for column in COLUMNS.values():
-        model = STEPS[column.step].parameters.model_json_schema()
+        model = of_models[column.model]
         schema: Any = model
-        for name in column.path:
+        for name in column.inside:
             schema = _group_with(name, schema, model.get("$defs", {}))["properties"][name]
         schemas[column.name] = {
             key: value for key, value in schema.items() if key not in ("default", "title")

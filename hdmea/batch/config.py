@@ -7,7 +7,7 @@ Nothing about a step is repeated here: a new step, parameter or feature appears 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path, PurePath
 from typing import Annotated, Any, Literal
 
@@ -223,11 +223,44 @@ class WorkflowConfig(Strict):
 
     def parameters(self, step: str) -> dict[str, Any]:
         """A step's parameters as plain values, without those that come from the table."""
-        values: dict[str, Any] = getattr(self.steps, step).model_dump(mode="json")
-        if step == "extract_features":
+        return dict(self._plain[step])
+
+    @cached_property
+    def _plain(self) -> dict[str, dict[str, Any]]:
+        """Of all steps; asked for with every recording."""
+        found = {
+            step: getattr(self.steps, step).model_dump(mode="json") for step in self.chosen_steps
+        }
+        if "extract_features" in found:
+            values = found["extract_features"]
             given = {name: own for name, own in values["parameters"].items() if own is not None}
             values |= {"features": list(self.features), "parameters": given}
-        return values
+        return found
+
+    def checked(self, step: str, values: Mapping[str, Any]) -> dict[str, Any]:
+        """A step's parameters as plain values, which a recording has in place of these.
+
+        Raises
+        ------
+        ValidationError
+            If the step's model refuses them.
+        ParameterError
+            If they are about features that are not extracted.
+        """
+        model: type[StepParameters] = type(getattr(self.steps, step))
+        found = model.model_validate(dict(values))
+        plain: dict[str, Any] = found.model_dump(mode="json")
+        asked_for = list(found.needed_features())
+        if step == "extract_features":
+            plain["parameters"] = {n: own for n, own in plain["parameters"].items() if own}
+            asked_for += plain["parameters"]
+        if missing := [name for name in asked_for if name not in self.features]:
+            # Cause: a recording's own parameters are about a feature that is not extracted.
+            raise ParameterError(
+                f"{step}: its own parameters are about {', '.join(missing)}, which is not among "
+                "extract_features: features of the configuration; add it there, for all recordings"
+            )
+        return plain
 
     def as_published(self) -> dict[str, Any]:
         """Plain values, as far as the published schema knows them.

@@ -23,7 +23,7 @@ from hdmea.steps.curation_table import (
     read_curation,
     unknown_recordings,
 )
-from hdmea.steps.extract_features import BROUGHT_BY
+from hdmea.steps.extract_features import BROUGHT_BY, ExtractFeaturesParameters
 from hdmea.steps.registry import STEPS
 from hdmea.steps.step import StepParameters
 from hdmea.stimulus.library import StimulusLibrary
@@ -70,7 +70,17 @@ class Part:
     def parameters(self, recording: Recording) -> dict[str, Any]:
         """The step's parameters for a recording."""
         own = recording.parameters.get(self.step)
-        return dict(self.values) if own is None else own.model_dump(mode="json")
+        if own is None:
+            return dict(self.values)
+        values = own.model_dump(mode="json")
+        if isinstance(own, ExtractFeaturesParameters):  # one feature is one part
+            (name,) = self.values["features"]
+            given = values["parameters"]
+            return {
+                "features": [name],
+                "parameters": {name: given[name]} if name in given else {},
+            }
+        return values
 
     @cached_property
     def _of_all_recordings(self) -> tuple[StepParameters, dict[str, Any]]:
@@ -101,6 +111,8 @@ class Part:
             made = self._definition(parameters)
         else:
             parameters, made = self._of_all_recordings
+            if not step.creates and not isinstance(parameters, CurateUnitsParameters):
+                return made
         files: dict[str, Any] = {
             **file_digests(recording.input_files(self.step)),
             **_curation(parameters, recording.name),

@@ -21,6 +21,7 @@ from hdmea.batch.columns import (
     with_cells,
 )
 from hdmea.batch.config import DIALECT, WorkflowConfig
+from hdmea.batch.overrides import read_overrides
 from hdmea.errors import FileMissingError, ParameterError
 from hdmea.session.identity import check_dataset_id
 from hdmea.steps.registry import STEPS
@@ -63,6 +64,12 @@ class RecordingRow(BaseModel):
         default="", description="spike-sorted file, relative to the working directory; empty: none"
     )
 
+    overrides: _FilePath = Field(
+        default="",
+        description="YAML file with parameters of its own, by step, as below `steps` in the "
+        "configuration; relative to the working directory; empty: none",
+    )
+
     @model_validator(mode="after")
     def _has_a_file(self) -> RecordingRow:
         if not self.files:
@@ -86,8 +93,9 @@ class Recording:
     files
         Its files by role: ``cmcr``, ``cmtr``.
     parameters
-        Parameters of the steps that may be told otherwise for each recording: the
-        configuration's, and in their place those of the table.
+        Parameters of the steps that deal with what is its own, and of those others for which
+        it has some of its own: the configuration's, and in their place those of the file that
+        its row names, and of its cells.
     """
 
     name: str
@@ -108,7 +116,7 @@ class Recording:
     @property
     def all_files(self) -> list[str]:
         """Its files, and those that parameters of its steps name."""
-        named = (path for step in OF_A_RECORDING for path in self.input_files(step).values())
+        named = (path for step in self.parameters for path in self.input_files(step).values())
         return [*self.files.values(), *named]
 
     def input_files(self, step: str) -> dict[str, str]:
@@ -197,7 +205,11 @@ def require_files(recordings: Mapping[str, Recording]) -> None:
         for recording in recordings.values()
         for role, path in (
             *recording.files.items(),
-            *(named for step in OF_A_RECORDING for named in recording.input_files(step).items()),
+            *(
+                named
+                for step in recording.parameters
+                for named in recording.input_files(step).items()
+            ),
         )
         if not Path(path).is_file()
     ]
@@ -281,17 +293,21 @@ def recording_of_cells(config: WorkflowConfig, cells: Mapping[str, str]) -> Reco
     except ValidationError as error:
         wrong += problems(error, RecordingRow)
     given = {name: cell for name, cell in cells.items() if name in COLUMNS and cell}
-    parameters: dict[str, StepParameters] = {}
-    for step in OF_A_RECORDING:
-        if step not in config.chosen_steps:
-            continue
-        values = with_cells(config.parameters(step), step, given)
+    own: dict[str, dict[str, Any]] = {}
+    if file := cells.get("overrides", ""):
         try:
-            parameters[step] = STEPS[step].parameters.model_validate(values)
-        except ValidationError as error:
-            wrong += _wrong_cells(step, error)
-        else:
-            wrong += _wrong_paths(input_files(step, parameters[step]))
+            own = read_overrides(file, config.chosen_steps)
+        except ValueError as error:
+            wrong.append(f"column overrides: {error}")
+    told = {*OF_A_RECORDING, *own, *(COLUMNS[name].step for name in given)}
+    parameters: dict[str, StepParameters] = {}
+    for step in filter(told.__contains__, config.chosen_steps):
+        values = with_cells(config.parameters(step), step, given, own.get(step))
+        found, problems_of_step = _parameters(config, step, values)
+        said_by = f" (in {file}, or a cell)" if step in own else ""
+        wrong += [f"{problem}{said_by}" for problem in problems_of_step]
+        if found is not None:
+            parameters[step] = found
     if wrong:
         # Cause: cells of a row are of another type, out of their range, or do not go together; part
         # of what is said of the whole table.
@@ -299,11 +315,28 @@ def recording_of_cells(config: WorkflowConfig, cells: Mapping[str, str]) -> Reco
     return Recording(row.recording, row.files, parameters)
 
 
-def _wrong_cells(step: str, error: ValidationError) -> Iterator[str]:
+def _parameters(
+    config: WorkflowConfig, step: str, values: Mapping[str, Any]
+) -> tuple[StepParameters | None, list[str]]:
+    """A step's parameters for a recording, or all that is wrong with them."""
+    own = STEPS[step].parameters
+    # The configuration's model knows the features' parameters, and not those of the table alone.
+    model = own if step in OF_A_RECORDING else type(getattr(config.steps, step))
+    try:
+        plain = values if step in OF_A_RECORDING else config.checked(step, values)
+        found = own.model_validate(plain)
+    except ValidationError as error:
+        return None, list(_wrong_values(step, error, model))
+    except ParameterError as error:
+        return None, [str(error)]
+    return found, list(_wrong_paths(input_files(step, found)))
+
+
+def _wrong_values(step: str, error: ValidationError, model: type[BaseModel]) -> Iterator[str]:
     """What is wrong with a row's parameters: column, words, what was found."""
-    for details, said in zip(error.errors(), problems(error, STEPS[step].parameters), strict=True):
+    for details, said in zip(error.errors(), problems(error, model), strict=True):
         column = column_at(step, details["loc"])
-        if column is None:  # it is parameters together that do not fit
+        if column is None:  # it is parameters together that do not fit, or there is none
             yield f"{step}: {said}"
         else:
             words = said.partition(": ")[2]
@@ -320,13 +353,14 @@ def _wrong_paths(files: Mapping[str, str]) -> Iterator[str]:
 
 def _check_header(path: Path, header: Sequence[str]) -> None:
     known = [*RecordingRow.model_fields, *COLUMNS]
+    plain = [name for name in known if name not in COLUMNS or COLUMNS[name].step in OF_A_RECORDING]
     if "recording" not in header:
         # Cause: the table has no header, other separators than tabs, or no column `recording`.
         raise ParameterError(
             f"{path}: its columns are {', '.join(map(repr, header)) or 'missing'}; they must be "
             "recording, cmcr, cmtr, playlist, separated by tabs, and may be named like parameters."
         )
-    # All known ones are listed once, below.
+    # What is known is listed once, below.
     said = {name: unknown(name, known).partition(";")[0] for name in header if name not in known}
     wrong = [f"{name!r}: {words}" for name, words in said.items()]
     wrong += [f"{name!r}: is there {n} times" for name, n in Counter(header).items() if n > 1]
@@ -334,5 +368,6 @@ def _check_header(path: Path, header: Sequence[str]) -> None:
         # Cause: a column is mistyped, there twice, or no parameter.
         raise ParameterError(
             "\n  ".join([f"{path}: these columns cannot be used:", *wrong])
-            + f"\nKnown columns: {', '.join(known)}"
+            + f"\nKnown columns: {', '.join(plain)}, and parameters of the other steps, as in "
+            "config/OPTIONS.md, with the step's name before them: compute_sta.cover_range"
         )

@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from functools import cache
+from inspect import signature
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -154,6 +155,12 @@ def not_refused():
     return [name for name in RECORDINGS if name not in REFUSED]
 
 
+def asked_often(function):
+    """Snakemake asks for a function's signature some times a job: here it is found once."""
+    function.__signature__ = signature(function)
+    return function
+
+
 def recording_of(wildcards):
     try:
         return RECORDINGS[wildcards.recording]
@@ -163,6 +170,7 @@ def recording_of(wildcards):
         ) from None
 
 
+@asked_often
 def recording_files(wildcards):
     """Files of a recording, by role. Ancient: copying renews their times; that their content changed
     is in the definition of what is made from them.
@@ -172,11 +180,13 @@ def recording_files(wildcards):
 
 def named_files(*steps):
     """Files that parameters of steps name. Ancient: their digests are in the definition."""
-    return lambda wildcards: [
-        ancient(path)
-        for step in steps
-        for path in recording_of(wildcards).input_files(step).values()
-    ]
+    return asked_often(
+        lambda wildcards: [
+            ancient(path)
+            for step in steps
+            for path in recording_of(wildcards).input_files(step).values()
+        ]
+    )
 
 
 @cache
@@ -203,10 +213,12 @@ def part_definition(part, name):
 
 def definition(*parts):
     """What decides the content of parts of a recording, and nothing else."""
-    return lambda wildcards: {
-        part: part_definition(part, wildcards.recording)
-        for part in (name.format(**wildcards) for name in parts)
-    }
+    return asked_often(
+        lambda wildcards: {
+            part: part_definition(part, wildcards.recording)
+            for part in (name.format(**wildcards) for name in parts)
+        }
+    )
 
 
 def with_threads(values, threads):
@@ -222,9 +234,10 @@ def parameters(part):
         values = PARTS[part.format(**wildcards)].parameters(recording_of(wildcards))
         return with_threads(values, threads)
 
-    return of
+    return asked_often(of)
 
 
+@asked_often
 def parameters_of_all_steps(wildcards, threads):
     steps = all_steps(CONFIG, recording_of(wildcards))
     return {step: with_threads(values, threads) for step, values in steps.items()}
@@ -235,6 +248,7 @@ def digests_of(playlist):
     return movie_digests(CONFIG, playlist)
 
 
+@asked_often
 def movies(wildcards):
     """The movies as they were shown: an edited one counts, one that was only copied does not."""
     playlist = recording_of(wildcards).playlist
@@ -279,7 +293,7 @@ def memory_mb(times_input):
         sizes = [Path(path).stat().st_size for path in read_whole]
         return job_memory_mb(sizes, times_input=times_input, attempt=attempt)
 
-    return needed
+    return asked_often(needed)
 
 
 def threads_of(part):
