@@ -119,6 +119,24 @@ def test_a_run_that_ends_at_a_safe_point_loses_nothing_and_repeats_nothing(
     assert [path.name for path in work.iterdir()] == ["last.h5"]
 
 
+def test_blocks_of_units_side_by_side_are_the_same_and_none_is_lost(
+    undisturbed: str, places: dict[str, Path], tmp_path: Path
+) -> None:
+    features = STEPS["extract_features"] | {"threads": 2}
+    steps, work = STEPS | {"extract_features": features}, tmp_path / "work"
+    with pytest.MonkeyPatch.context() as patch:
+        first = Watch(patch, signal.SIGTERM, stop_at=4)  # the first block of on_off
+        with pytest.raises(RunInterrupted):
+            run_recording(steps, tmp_path / "out.h5", work_dir=work, **places)
+    # what both threads were at is finished
+    assert {"features.on_off.units_0_4", "features.on_off.units_4_8"} <= set(first.computed)
+    with pytest.MonkeyPatch.context() as patch:
+        second = Watch(patch, signal.SIGTERM)
+        result = run_recording(steps, tmp_path / "out.h5", work_dir=work, **places)
+    assert result.content_digest == undisturbed
+    assert not set(first.computed) & set(second.computed)
+
+
 @pytest.mark.parametrize(
     "where",
     [

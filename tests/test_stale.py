@@ -130,6 +130,7 @@ HARMLESS: Steps = {
         "require_stimuli": ["noise"],
     },
     "compute_sta": {"threads": 2},
+    "extract_features": {"threads": 2},
 }
 """Other values of parameters that change no result."""
 NAMES_A_FILE = {"load_recording": {"csv"}, "curate_units": {"table"}}

@@ -145,7 +145,7 @@ def parts_of(config: WorkflowConfig) -> dict[str, Part]:
         needs = tuple(_FILE_NAMES.get(need, need) for need in STEPS[step].needs)
         needs += tuple(f"features.{name}" for name in config.used_features(step))
         if step == "extract_features":
-            made = [_feature(name, values["parameters"], needs) for name in config.features]
+            made = [_feature(name, values, needs) for name in config.features]
         else:
             name = _FILE_NAMES.get(step, step)
             made = [Part(name, step, values, needs, (STEPS[step].version,))]
@@ -334,9 +334,10 @@ def _movies_without_frames(config: WorkflowConfig, movies: Iterable[Movie]) -> I
     return dict.fromkeys(movie.name for movie in averaged if movie.frames_path is None)
 
 
-def _feature(name: str, parameters: Mapping[str, Any], needs: tuple[str, ...]) -> Part:
-    feature = get_feature(name)
+def _feature(name: str, of_all: Mapping[str, Any], needs: tuple[str, ...]) -> Part:
+    feature, parameters = get_feature(name), of_all["parameters"]
     values = {
+        **of_all,
         "features": [name],
         "parameters": {name: parameters[name]} if name in parameters else {},
     }

@@ -7,7 +7,8 @@ is not done again. Blocks have a fixed size, so that the result does not depend 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy as np
 from hdmea.arrays import Array
 from hdmea.features.declaration import Feature, FeatureResult
 from hdmea.features.inputs import FeatureInputs
-from hdmea.pieces import Pieces
+from hdmea.pieces import Pieces, side_by_side
 
 UNITS_PER_BLOCK = 64
 _VALUE, _REASON = "value", "reason"
@@ -27,8 +28,12 @@ def compute_in_blocks(
     inputs_of: Callable[[slice], FeatureInputs],
     parameters: Any,
     pieces: Pieces,
+    threads: int = 1,
 ) -> FeatureResult:
     """What a feature finds of all units, block by block if it looks at each unit alone.
+
+    BLAS computes with one thread: how it divides a product among several may change its rounding,
+    and where blocks are computed side by side it would only be in their way.
 
     Parameters
     ----------
@@ -42,24 +47,39 @@ def compute_in_blocks(
         How it is computed.
     pieces
         What an earlier run has left, and what this one may leave: a piece for each block.
+    threads
+        Blocks at a time; the result is the same, since blocks are.
 
     Returns
     -------
     FeatureResult
         As of one call for all units.
     """
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # ships no types
+
     size = UNITS_PER_BLOCK if feature.unit_by_unit else max(1, n_units)
-    found = []
-    for start in range(0, max(1, n_units), size):
-        stop = min(start + size, n_units)
-        name = f"units_{start}_{stop}"
-        stored = pieces.stored(name)
-        if stored is None:
-            found.append(feature.compute(inputs_of(slice(start, stop)), parameters))
-            pieces.done(name, _as_arrays(found[-1]))
-        else:
-            found.append(_from_arrays(stored))
-    return found[0] if len(found) == 1 else _joined(feature, found)
+    found: dict[int, FeatureResult] = {}
+
+    def jobs() -> Iterator[tuple[slice, Callable[[], FeatureResult]]]:
+        for start in range(0, max(1, n_units), size):
+            rows = slice(start, min(start + size, n_units))
+            if (stored := pieces.stored(_name(rows))) is None:
+                yield rows, partial(feature.compute, inputs_of(rows), parameters)
+            else:
+                found[start] = _from_arrays(stored)
+
+    def done(rows: slice, result: FeatureResult) -> None:
+        found[rows.start] = result
+        pieces.done(_name(rows), _as_arrays(result))
+
+    with threadpool_limits(limits=1, user_api="blas"):
+        side_by_side(jobs(), threads, done)
+    in_order = [found[start] for start in sorted(found)]
+    return in_order[0] if len(in_order) == 1 else _joined(feature, in_order)
+
+
+def _name(rows: slice) -> str:
+    return f"units_{rows.start}_{rows.stop}"
 
 
 def _joined(feature: Feature, found: Sequence[FeatureResult]) -> FeatureResult:

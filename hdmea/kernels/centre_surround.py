@@ -75,9 +75,9 @@ def field(window: PixelWindow, point: Float64, *, slopes: bool = True) -> Float6
     s_xx, s_xy, s_yy = covariance(point[2:5])
     square = s_xx * s_yy - s_xy * s_xy
     variance = SURROUND_SIGMAS**2 * np.sqrt(square)
-    n = 6 if slopes else 1
-    centre = window.bell(x, y, s_xx, s_xy, s_yy, slopes=slopes).reshape(n, -1)
-    around = window.bell(x, y, variance, 0.0, variance, slopes=slopes).reshape(n, -1)
+    n_pixels = window.n_rows * window.n_columns
+    centre = window.bell(x, y, s_xx, s_xy, s_yy, slopes=slopes).reshape(-1, n_pixels)
+    around = window.round_bell(x, y, variance, slopes=slopes).reshape(-1, n_pixels)
     centre /= 2 * np.pi * np.sqrt(square)
     around /= 2 * np.pi * variance
     out = np.empty((1 + N_POINT if slopes else 1, centre.shape[1]))
@@ -86,7 +86,7 @@ def field(window: PixelWindow, point: Float64, *, slopes: bool = True) -> Float6
         out[1:3] = centre[1:3] - weight * around[1:3]
         # The logarithm of the area by the covariances, which is also that of the variance around.
         by_area = np.array([s_yy, -2 * s_xy, s_xx])[:, None] / (2 * square)
-        wider = variance * (around[3] + around[5]) - around[0]
+        wider = variance * around[3] - around[0]
         by_covariance = centre[3:] - by_area * (centre[0] + weight * wider)
         out[3:6] = chain(np.array(root)).T @ by_covariance
         out[6] = -around[0]

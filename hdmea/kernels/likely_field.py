@@ -264,26 +264,41 @@ class _Cell:
     def _with_spline(self) -> _State:
         """The start, with the spline that fits it best."""
         size = self.rate.knots.size
-        spline = np.zeros(size)
-        spline[0] = np.log(self.counts.sum() / self.shown.times.sum())
-        at = self._at(self.start, self.filter, spline)
+        at = self._at(self.start, self.filter, np.zeros(size))
+        at = self._state(at, self._near_spline(at.basis[1, self.shown.used]))
         penalty = self.penalty[-size:]
         for _ in range(_MAX_STEPS):
             score = at.basis @ (self.counts - at.expected) - penalty * at.spline
-            information = (at.basis * at.expected) @ at.basis.T + np.diag(penalty)
+            by = at.basis * np.sqrt(at.expected)
+            information = by @ by.T + np.diag(penalty)
             step = _step(information, score, 1e-6)
-            # The logarithm of a rate is never 3 wrong; nowhere so far at once.
-            step *= min(1.0, 3.0 / float(np.abs(step @ at.basis).max()))
-            at = self._state(at, at.spline + step)
-            if score @ step < _NEAR:
+            gain = score @ step
+            # Uphill all the way to one summit: a step that leads beyond it is only too long.
+            while (tried := self._state(at, at.spline + step)).likelihood < at.likelihood:
+                step /= 4
+            at = tried
+            if gain < _NEAR:
                 break
         return at
 
+    def _near_spline(self, drive: Float64) -> Float64:
+        """The spline through the rates around each knot, by the frames that are nearest to it."""
+        knots, used = self.rate.knots, self.shown.used
+        nearest = np.searchsorted((knots[1:] + knots[:-1]) / 2, drive)
+        counts, times = (
+            np.bincount(nearest, values[used], knots.size)
+            for values in (self.counts, self.shown.times)
+        )
+        # A frame of the mean rate more, so that no rate is 0.
+        rate = (counts + counts.sum() / times.sum()) / (times + 1)
+        return np.asarray(np.linalg.solve(self.rate.basis(knots)[0].T, np.log(rate)))
+
     def _at(self, point: Float64, filter_: Float64, spline: Float64) -> _State:
         drive = self.shown.drive
-        blocks = drive.blocks(self.light(field(self.window, point, slopes=False)))
+        # The light of the field's derivatives is had with that of the field: images are read once.
+        blocks = drive.blocks(self.light(field(self.window, point)))
         matrix = drive.matrices(filter_[None])
-        basis, slopes = self.rate.basis(drive.through(blocks, matrix)[0])
+        basis, slopes = self.rate.basis(drive.through(blocks[:1], matrix)[0])
         bare = _State(point, filter_, matrix, spline, blocks, basis, slopes, self.counts, 0.0)
         return self._state(bare, spline)
 
@@ -314,9 +329,8 @@ class _Cell:
         """Slope of the logarithm of the likelihood, and the information."""
         drive, n_drives = self.shown.drive, N_POINT + len(self.shown.bumps)
         by = np.empty((self.penalty.size, self.counts.size))
-        light = self.light(field(self.window, at.point)[1:])
-        drive.through(drive.blocks(light), at.matrix, out=by[:N_POINT])
-        drive.through(at.blocks, self.shown.bump_matrices, out=by[N_POINT:n_drives])
+        drive.through(at.blocks[1:], at.matrix, out=by[:N_POINT])
+        drive.through(at.blocks[:1], self.shown.bump_matrices, out=by[N_POINT:n_drives])
         steep, left = at.spline @ at.slopes, self.counts - at.expected
         score = np.concatenate([by[:n_drives] @ (steep * left), at.basis @ left])
         score[N_POINT - 1] -= self.penalty[N_POINT - 1] * at.point[-1]

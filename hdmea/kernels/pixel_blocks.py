@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from hdmea.interruption import RunInterrupted
-from hdmea.pieces import Pieces
+from hdmea.pieces import Pieces, side_by_side
 
 PIXELS_PER_BLOCK = 128
 """Part of the definition of results that are rounded, hence not a parameter."""
@@ -57,35 +54,20 @@ def in_blocks(
         If the run is to end; the blocks that were being computed are done then.
     """
     n_pixels = pixels.shape[1]
-    running: deque[tuple[slice, Future[None]]] = deque()
-    # one more than are computed, so that no thread waits for another
-    ahead = threads + (threads > 1)
 
-    def finish() -> None:
-        block, job = running.popleft()
-        job.result()
+    def jobs() -> Iterator[tuple[slice, Callable[[], None]]]:
+        for block, images in _cut(pixels):
+            if (stored := pieces.stored(_name(block))) is None:
+                yield block, partial(work.write, images, block)
+                continue
+            for what, values in stored.items():
+                work.piece(block)[what][:] = values
+
+    def done(block: slice, _: None) -> None:
         progress(block.stop / n_pixels)
         pieces.done(_name(block), work.piece(block))
 
-    with ThreadPoolExecutor(threads) as pool:
-        try:
-            for block, images in _cut(pixels):
-                if (stored := pieces.stored(_name(block))) is not None:
-                    for what, values in stored.items():
-                        work.piece(block)[what][:] = values
-                    continue
-                running.append((block, pool.submit(work.write, images, block)))
-                if len(running) >= ahead:
-                    finish()
-            while running:
-                finish()
-        except RunInterrupted:
-            while running:
-                with suppress(RunInterrupted):
-                    finish()
-            raise
-        finally:
-            pool.shutdown(cancel_futures=True)
+    side_by_side(jobs(), threads, done)
 
 
 def _cut(pixels: npt.NDArray[Any]) -> Iterator[tuple[slice, npt.NDArray[Any]]]:

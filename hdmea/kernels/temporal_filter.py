@@ -195,13 +195,19 @@ def _sums(counts: Int64, times: Int64, light: Float64, lags: Int64, grid: int) -
     for phase in range(grid):
         # Frames at the same place in their refresh see the same refreshes at each lag.
         place = np.append((phase + lags) // grid - first, width)
-        sums = np.zeros((N_FOLDS, n_units, width + 1, width + 1))
+        # Phases that were shown equally often have the same sums of light.
+        if phase == 0 or (shown[:, phase] != shown[:, phase - 1]).any():
+            sums = np.zeros((N_FOLDS, n_units, width + 1, width + 1))
+            for block in range(n_blocks):
+                mine = slice(cuts[block], cuts[block + 1])
+                part = seen[..., mine]
+                sums[block % N_FOLDS] += (part * shown[mine, phase]) @ part.swapaxes(1, 2)
         with_spikes = np.zeros((N_FOLDS, n_units, width + 1))
         for block in range(n_blocks):
             mine = slice(cuts[block], cuts[block + 1])
-            part, fold = seen[..., mine], block % N_FOLDS
-            sums[fold] += (part * shown[mine, phase]) @ part.swapaxes(1, 2)
-            with_spikes[fold] += np.einsum("uck,uk->uc", part, spikes[:, mine, phase])
+            with_spikes[block % N_FOLDS] += np.einsum(
+                "uck,uk->uc", seen[..., mine], spikes[:, mine, phase]
+            )
         squares += sums[..., place[:, None], place]
         products += with_spikes[..., place]
     with np.errstate(divide="ignore", invalid="ignore"):

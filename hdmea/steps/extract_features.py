@@ -34,7 +34,7 @@ from hdmea.session.requests import FAILED
 from hdmea.steps.feature_inputs import feature_inputs, of_units
 from hdmea.steps.inputs import spike_trains
 from hdmea.steps.session_display import no_clock_reason
-from hdmea.steps.step import Step, StepParameters, Task, obtain
+from hdmea.steps.step import HARMLESS, Step, StepParameters, Task, obtain
 from hdmea.validation import in_a_line
 
 BROUGHT_BY = {"trials": "add_section_time", "movies": "add_section_time", "sta": "compute_sta"}
@@ -53,6 +53,13 @@ class ExtractFeaturesParameters(StepParameters):
     )
     parameters: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="parameters by feature, where they are not the defaults"
+    )
+    threads: int = Field(
+        default=1,
+        ge=1,
+        description="threads to compute with, blocks of units side by side; features that waited "
+        "for another step are computed with one",
+        json_schema_extra=HARMLESS,
     )
 
     @field_validator("features", mode="before")
@@ -90,7 +97,7 @@ def _tasks(session: PipelineSession, parameters: ExtractFeaturesParameters) -> I
         if waits_for is not None:
             session.request_feature(name, wanted[name], waits_for)
             continue
-        yield _task(session, feature, wanted[name])
+        yield _task(session, feature, wanted[name], parameters.threads)
         session.withdraw_feature(name)  # an older request, with other parameters
 
 
@@ -215,11 +222,13 @@ def _parents(session: PipelineSession, feature: Feature) -> tuple[str, ...]:
     return ("load_recording", *(name for names in brought for name in names), *others)
 
 
-def _task(session: PipelineSession, feature: Feature, parameters: dict[str, Any]) -> Task:
+def _task(
+    session: PipelineSession, feature: Feature, parameters: dict[str, Any], threads: int = 1
+) -> Task:
     package = package_of(feature.name)
     return Task(
         name=f"features.{feature.name}",
-        compute=lambda: _compute(session, feature, _parse(feature, parameters)),
+        compute=lambda: _compute(session, feature, _parse(feature, parameters), threads),
         parameters=parameters,
         parents=_parents(session, feature),
         # another package's feature of that name is another feature
@@ -229,7 +238,9 @@ def _task(session: PipelineSession, feature: Feature, parameters: dict[str, Any]
     )
 
 
-def _compute(session: PipelineSession, feature: Feature, parameters: BaseModel) -> Variables:
+def _compute(
+    session: PipelineSession, feature: Feature, parameters: BaseModel, threads: int
+) -> Variables:
     inputs = feature_inputs(session, feature)
     n_units = inputs.spikes.n_units
     missing = _not_shown(feature, inputs)
@@ -240,7 +251,7 @@ def _compute(session: PipelineSession, feature: Feature, parameters: BaseModel) 
         result = not_applicable(feature, n_units)
     else:
         rows_of = partial(of_units, session, inputs)
-        result = compute_in_blocks(feature, n_units, rows_of, parameters, session.pieces)
+        result = compute_in_blocks(feature, n_units, rows_of, parameters, session.pieces, threads)
     check(feature, result, n_units)
     return _variables(feature, result)
 

@@ -300,6 +300,10 @@ def threads_of(part):
     return PARTS[part].values.get("threads", 1) if part in PARTS else 1
 
 
+def feature_threads(wildcards):
+    return threads_of(f"features.{wildcards.feature}")
+
+
 def sessions_done():
     """Session files that are as configured: none that a job of this run was yet to make."""
     undone = {str(file) for job in workflow.dag.needrun_jobs() for file in job.output}

@@ -14,7 +14,7 @@ rule process_recording:
         f"{OUT}/benchmarks/{{recording}}/process_recording.tsv"
     conda:
         "../../environment.yml"
-    threads: threads_of("sta")
+    threads: max(map(threads_of, PARTS))
     resources:
         mem_mb=memory_mb(4),
     params:

@@ -78,6 +78,7 @@ rule extract_feature:
         f"{OUT}/benchmarks/{{recording}}/features.{{feature}}.tsv"
     conda:
         "../../environment.yml"
+    threads: feature_threads
     resources:
         mem_mb=memory_mb(4),
     params:
