@@ -10,13 +10,14 @@ INTERPRETER := $(shell $(PYTHON) -c 'import os, sys; print(os.path.realpath(sys.
 BIN := .venv/bin
 PIP := bin/python -m pip --disable-pip-version-check --no-input
 
-.PHONY: help venv demo test oracles lint schemas figures truth faults bench errors lock clean
+.PHONY: help venv demo test test-slurm oracles lint schemas figures truth faults bench errors lock clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make venv    make .venv, which the other targets also do first"
 	@echo "make demo    simulate three recordings, run the workflow on them, show what came out"
 	@echo "make test    run every test"
+	@echo "make test-slurm  run batches on a SLURM of this computer's own; needs root, Debian or Ubuntu"
 	@echo "make oracles compare features with other libraries, in .venv-oracles"
 	@echo "make lint    ruff, mypy, snakefmt and snakemake --lint"
 	@echo "make schemas write the workflow's schemas and the page of options from the models"
@@ -38,6 +39,11 @@ demo: .venv/ready
 
 test: .venv/ready
 	$(BIN)/python -m pytest -n logical --maxprocesses 8
+
+# Skipped with the reason, and without an error, where there can be no SLURM.
+test-slurm: .venv/ready
+	$(BIN)/python scripts/slurm_cluster.py with \
+	  timeout --signal=INT --kill-after=30 450 $(BIN)/python -m pytest -n 4 --dist load tests/slurm
 
 oracles: .venv-oracles/ready
 	.venv-oracles/bin/python -m pytest -n logical --maxprocesses 8 oracles

@@ -37,6 +37,10 @@ class Project:
     """Further cells of recordings, by recording and column."""
     environment: dict[str, str] = field(default_factory=dict)
     """What snakemake finds in its environment besides what is there."""
+    options: Sequence[str] = ("--workflow-profile", str(ROOT / "profiles/default"), "--cores", "2")
+    """How it runs jobs."""
+    program: Sequence[str] = ("-m", "snakemake")
+    """What Python runs."""
 
     def configure(self, **changes: Any) -> None:
         """Write table and configuration, with these keys besides the usual ones."""
@@ -62,10 +66,9 @@ class Project:
     @contextmanager
     def started(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
         """Snakemake in a process group of its own, which is ended with the block."""
-        program = [sys.executable, "-m", "snakemake", "-s", str(ROOT / "workflow/Snakefile")]
-        options = ["--workflow-profile", str(ROOT / "profiles/default"), "--cores", "2"]
+        program = [sys.executable, *self.program, "-s", str(ROOT / "workflow/Snakefile")]
         process = subprocess.Popen(
-            [*program, *options, *arguments],
+            [*program, *self.options, *arguments],
             cwd=self.folder,
             env=os.environ | self.environment,
             stdout=subprocess.PIPE,

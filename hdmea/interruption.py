@@ -7,13 +7,15 @@ at safe points (`stopping_at_safe_points`) and a signal has asked it to.
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_SHELLS = {"sh", "bash", "dash"}
 _log = logging.getLogger("hdmea")
 _asked: list[signal.Signals] = []
 
@@ -72,6 +74,40 @@ def stopping_at_safe_points() -> Iterator[None]:
         for number in taken:
             signal.signal(number, before[number])
         _asked.clear()
+
+
+def pass_sigterm_on() -> None:
+    """Let all that this process has started hear the SIGTERMs that it gets itself.
+
+    For a process that waits for its work, as Snakemake does: on most clusters the batch system
+    signals the first process of a job only. What this process does itself at SIGTERM is its own
+    matter, but it must handle it: one that SIGTERM ends passes nothing on. Shells are left out,
+    since older ones would end, and leave their work alone.
+
+    Outside of the main thread nothing is done, nor where signals wake up something else already.
+    """
+    import psutil  # type: ignore[import-untyped] # ships no types
+
+    if threading.current_thread() is not threading.main_thread():
+        return
+    listening, told = os.pipe()
+    os.set_blocking(told, False)
+    before = signal.set_wakeup_fd(told)
+    if before != -1:
+        signal.set_wakeup_fd(before)
+        os.close(listening)
+        os.close(told)
+        return
+
+    def pass_on() -> None:
+        while numbers := os.read(listening, 64):
+            if signal.SIGTERM in numbers:
+                for process in psutil.Process().children(recursive=True):
+                    with suppress(psutil.Error):
+                        if process.name() not in _SHELLS:
+                            process.terminate()
+
+    threading.Thread(target=pass_on, name="passes SIGTERM on", daemon=True).start()
 
 
 def is_asked_to_end() -> bool:

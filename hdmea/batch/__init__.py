@@ -28,6 +28,7 @@ from hdmea.batch.resources import job_memory_mb
 from hdmea.batch.sole_run import be_the_only_run
 from hdmea.batch.status import Status, status_kept, status_path, work_key
 from hdmea.errors import HdmeaError
+from hdmea.interruption import pass_sigterm_on
 
 __all__ = [
     "BATCH_PAGE",
@@ -62,6 +63,7 @@ __all__ = [
     "one_recording",
     "parts_of",
     "parts_until",
+    "pass_sigterm_on",
     "process",
     "read_config",
     "read_recordings",

@@ -30,6 +30,7 @@ from hdmea.batch import (
     movie_digests,
     parts_of,
     parts_until,
+    pass_sigterm_on,
     read_config,
     read_recordings,
     require_inputs,
@@ -42,6 +43,11 @@ from hdmea.batch import (
 from hdmea.pipeline import summary_line, write_units_table
 
 min_version("9.0")
+
+if (
+    not workflow.is_main_process
+):  # a job's own Snakemake: its script is to hear of the end
+    pass_sigterm_on()
 
 
 configfile: "config/config.yaml"

@@ -1,0 +1,14 @@
+"""Snakemake's command line, asking SLURM every two seconds how jobs are, not every ten and more.
+
+Jobs of the cluster are started by Snakemake as always, and know nothing of this.
+"""
+
+from __future__ import annotations
+
+from snakemake.cli import main
+from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
+
+RemoteExecutor.next_seconds_between_status_checks = property(lambda _: 2, lambda *_: None)
+
+if __name__ == "__main__":
+    main()
