@@ -49,3 +49,25 @@ def test_rows_of_trains_are_views_of_the_same_spikes() -> None:
     assert [some.of(unit).tolist() for unit in range(some.n_units)] == [[0.5, 3.0], [], [0.1]]
     assert np.shares_memory(some.times_s, trains.times_s)
     assert trains.rows(2, 2).n_units == trains.rows(2, 2).times_s.size == 0
+
+
+@pytest.mark.parametrize(
+    "edges",
+    [
+        np.arange(0.0, 30.0, 1 / 60) + 0.004 * np.sin(np.arange(1800)),  # a clock that jitters
+        np.r_[np.arange(0.0, 1.0, 0.001), 20.0, 29.0],  # many edges, then few
+        np.repeat(np.arange(0.0, 30.0, 0.01), 2),  # each twice
+        np.full(3000, 4.0),
+    ],
+)
+def test_spikes_between_many_edges_are_counted_as_by_comparing_all(edges: np.ndarray) -> None:
+    rng = np.random.default_rng(3)
+    times = np.sort(np.r_[rng.uniform(-1, 31, 500), rng.choice(edges, 200), edges[[0, -1]]])
+    counts = SpikeTrains(times, np.array([times.size])).count_in_bins(edges)[0]
+    is_in = (times >= edges[:-1, None]) & (times < edges[1:, None])
+    np.testing.assert_array_equal(counts, is_in.sum(axis=1))
+
+
+def test_no_spike_lies_between_edges_that_all_are_at_another_time() -> None:
+    trains = SpikeTrains(np.array([1.0, 5.0]), np.array([2, 2]))
+    assert trains.count_in_bins([2.0, 3.0, 4.0]).tolist() == [[0, 0], [0, 0]]

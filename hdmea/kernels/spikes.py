@@ -128,15 +128,51 @@ class SpikeTrains:
         if edges.ndim != 1 or edges.size < 1 or not (np.diff(edges) >= 0).all():
             raise ParameterError("Bin edges must be one-dimensional and must not decrease.")
         counts = np.empty((self.n_units, edges.size - 1), dtype=dtype)
+        cells: _Cells | None = None
         for unit in range(self.n_units):
             train = self.of(unit)
             # The fewer are looked for among the more.
             if edges.size < train.size:
                 counts[unit] = np.diff(np.searchsorted(train, edges))
             else:
-                place = np.searchsorted(edges, train, side="right")
-                counts[unit] = np.bincount(place, minlength=edges.size + 1)[1:-1]
+                cells = cells or _Cells(edges)
+                counts[unit] = cells.counts(train)
         return counts
+
+
+class _Cells:
+    """Time in equal cells, and how many of some edges lie before each: a place to look at first.
+
+    Whatever the rounding, an edge in an earlier cell than a spike is before it, and one in a later
+    cell is after it; those in its own cell are compared with it.
+    """
+
+    _MOST_IN_ONE = 4
+    """With more edges in a cell, as of a clock that stood still, they are searched instead."""
+
+    def __init__(self, edges: Float64) -> None:
+        self._edges = edges
+        length = edges[-1] - edges[0]
+        self._per_s = 2 * edges.size / length if length > 0 else 0.0
+        n_in = np.bincount(self._cell_of(edges))
+        self._most = int(n_in.max())
+        self._before = np.cumsum(n_in) - n_in
+
+    def _cell_of(self, times_s: Float64) -> Int64:
+        place: Int64 = ((times_s - self._edges[0]) * self._per_s).astype(np.int64)
+        return place
+
+    def counts(self, train: Float64) -> Int64:
+        """Spikes between each edge and the next."""
+        edges = self._edges
+        inside = train[slice(*train.searchsorted(edges[[0, -1]]))]
+        if self._most > self._MOST_IN_ONE:
+            after = np.searchsorted(edges, inside, side="right")
+        else:
+            after = self._before[self._cell_of(inside)]
+            for _ in range(self._most):  # no spike lies beyond the last edge
+                after += edges[after] <= inside
+        return np.bincount(after, minlength=edges.size)[1:]
 
 
 _known: dict[int, tuple[ref[Float64], ref[Int64]]] = {}
