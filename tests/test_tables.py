@@ -17,6 +17,7 @@ from hdmea.arrays import Variable
 from hdmea.errors import OutputWriteError, ParameterError, SessionFileError
 from hdmea.export.summary import summary_line
 from hdmea.export.tables import write_units_table
+from hdmea.export.units_columns import UnitsColumn, in_common
 from hdmea.kernels.sta_peak import sta_peaks, z_threshold
 from hdmea.session import PipelineSession
 
@@ -202,3 +203,38 @@ def test_peaks_are_those_of_a_plain_search() -> None:
         )  # fmt: skip
         assert (found.lag[unit], found.y[unit], found.x[unit]) == best[1]
         assert found.z[unit] == z[unit][best[1]]
+
+
+def test_the_dictionary_tells_of_every_column(tmp_path: Path) -> None:
+    one = hand_session().save(tmp_path / "a.h5")
+    other = hand_session("other", leave_out=["sta/"]).save(tmp_path / "b.h5")
+    columns = tmp_path / "columns.csv"
+    table = write_units_table([other, one], tmp_path / "units.csv", columns_path=columns)
+    with columns.open(newline="", encoding="utf-8") as file:
+        told = {row.pop("column"): row for row in csv.DictReader(file)}
+    cells = pd.read_csv(table, dtype=str, keep_default_na=False)
+    assert list(told) == list(cells.columns)
+    assert told["on_off.r_on_hz"] == {
+        "type": "number",
+        "unit": "Hz",
+        "description": "a column",
+        "made by": "extract_features on_off",
+        "version": "1",
+        "defined in": "docs/definitions.md, on_off",
+    }
+    assert told["n_spikes"]["made by"] == "load_recording"
+    assert told[f"{STA}.z_peak"]["type"] == "number"
+    assert told[f"{STA}.polarity"]["made by"] == "compute_sta"
+    assert all(row["description"] and row["defined in"] for row in told.values())
+    kinds = {"whole number": int, "number": float, "text": str}
+    for name, row in told.items():
+        for cell in filter(None, cells[name]):
+            assert kinds[row["type"]](cell) is not None, (name, cell)
+
+
+def test_columns_of_two_versions_are_told_with_both() -> None:
+    told = [
+        {"a.x": UnitsColumn("number", "1", "x", "extract_features a", version, "there")}
+        for version in ("4", "3", "4")
+    ]
+    assert in_common(told)["a.x"].version == "3, 4"

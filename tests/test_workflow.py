@@ -5,6 +5,7 @@ Whole runs are expensive, so a test follows one run and says all that must be tr
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import signal
@@ -185,7 +186,17 @@ def test_a_picture_that_cannot_be_drawn_fails_alone(project: Project) -> None:
     project.run()
     assert (project.folder / f"results/{ONE}.png").exists()
     assert project.digest(f"results/{ONE}.h5") == made
-    assert "failed" not in (project.folder / "results/batch.html").read_text()
+    page = (project.folder / "results/batch.html").read_bytes()
+    assert b"failed" not in page
+
+    nobody = "http://127.0.0.1:9"  # where nobody answers: nothing is loaded for the report
+    project.environment |= {"http_proxy": nobody, "https_proxy": nobody}
+    project.run("--report", "report.html", "--config", "pictures_in_report=True")
+    report = (project.folder / "report.html").read_text()
+    for taken in ("batch.html", "units.csv", "units_columns.csv", f"{ONE}.png"):
+        content = base64.b64encode((project.folder / f"results/{taken}").read_bytes()).decode()
+        assert content in report, taken
+    assert "Every column of the table of units" in report
 
 
 def test_immediate_run_killed_resumed_and_changed(project: Project, library_digest: Any) -> None:

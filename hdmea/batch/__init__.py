@@ -12,7 +12,7 @@ from hdmea.batch.doctor import Finding, examine
 from hdmea.batch.forecast import Forecast, forecast, in_total
 from hdmea.batch.leftovers import Leftover, leftovers, remove
 from hdmea.batch.made import made
-from hdmea.batch.past import TABLE, Past, last_result
+from hdmea.batch.past import COLUMNS, TABLE, Past, last_result
 from hdmea.batch.plan import (
     Part,
     all_steps,
@@ -24,7 +24,7 @@ from hdmea.batch.plan import (
 )
 from hdmea.batch.processing import config_of_file, default_config, one_recording, process
 from hdmea.batch.recordings import Recording, read_recordings, require_past, same_files
-from hdmea.batch.resources import job_memory_mb
+from hdmea.batch.resources import job_memory_mb, job_runtime_min, larger_than_computer
 from hdmea.batch.sole_run import be_the_only_run
 from hdmea.batch.status import Status, status_kept, status_path, work_key
 from hdmea.errors import HdmeaError
@@ -32,6 +32,7 @@ from hdmea.interruption import pass_sigterm_on
 
 __all__ = [
     "BATCH_PAGE",
+    "COLUMNS",
     "TABLE",
     "BatchRow",
     "Discovery",
@@ -56,6 +57,8 @@ __all__ = [
     "in_short",
     "in_total",
     "job_memory_mb",
+    "job_runtime_min",
+    "larger_than_computer",
     "last_result",
     "leftovers",
     "made",

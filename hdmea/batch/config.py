@@ -93,7 +93,7 @@ class WorkflowConfig(Strict):
     )
     pictures_in_report: bool = Field(
         default=False,
-        description="`snakemake --report` takes in the picture of every recording, half a megabyte "
+        description="`snakemake --report` takes in the picture of every recording, some 0.2 MB "
         "each; in deferred mode the pictures are then jobs of their own",
     )
     checkpoints: tuple[StepName, ...] = Field(

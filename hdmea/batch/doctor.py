@@ -127,7 +127,8 @@ def _inputs(config: WorkflowConfig, recordings: Mapping[str, Recording]) -> Find
 
 def _memory(recordings: Mapping[str, Recording]) -> Finding:
     needed = {
-        name: job_memory_mb([_bytes(one.files.get("cmtr"))]) for name, one in recordings.items()
+        name: job_memory_mb("process_recording", [_bytes(one.files.get("cmtr"))])
+        for name, one in recordings.items()
     }
     largest = max(needed, key=lambda name: needed[name])
     there_mb = psutil.virtual_memory().total / 1e6

@@ -28,6 +28,8 @@ from hdmea.store.verify import verify
 
 TABLE = "units.csv"
 """The table of all units, in the folder of results."""
+COLUMNS = "units_columns.csv"
+"""What its columns are."""
 _CHECKED = ".checked.json"
 _KINDS = ("inputs", "results", "contents")
 _LARGE_BYTES = 10**9

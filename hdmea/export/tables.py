@@ -11,6 +11,7 @@ import numpy as np
 from hdmea.arrays import Array
 from hdmea.errors import ParameterError
 from hdmea.export.readings import included, n_units, no_peak_reasons, sta_stimuli, z_peaks
+from hdmea.export.units_columns import HEAD, STA_COLUMNS, UnitsColumn, described, in_common
 from hdmea.session import PipelineSession
 from hdmea.session.tables import is_column, q_after_p
 from hdmea.store.small_file import write_small_table
@@ -42,7 +43,11 @@ Columns = dict[str, list[str]]
 
 
 def write_units_table(
-    paths: Iterable[str | Path], csv_path: str | Path, *, all_units: bool = False
+    paths: Iterable[str | Path],
+    csv_path: str | Path,
+    *,
+    all_units: bool = False,
+    columns_path: str | Path | None = None,
 ) -> Path:
     """Write one row per recording and included unit, and everything scalar that is known of it.
 
@@ -67,6 +72,9 @@ def write_units_table(
     all_units
         Write the excluded units too, with the columns ``included`` (1, 0) and
         ``exclusion_reason``.
+    columns_path
+        A data dictionary is written, too, CSV: type, unit and description of each column, what
+        made it, the version of its definition, and where that is.
 
     Returns
     -------
@@ -89,6 +97,7 @@ def write_units_table(
         pandas.read_csv(path, dtype={"recording": str}, keep_default_na=False, na_values=[""])
     """
     recordings: dict[str, tuple[Path, Columns]] = {}
+    told: list[dict[str, UnitsColumn]] = []
     for path in map(Path, paths):
         session = PipelineSession.load(path)
         if session.dataset_id in recordings:
@@ -97,6 +106,7 @@ def write_units_table(
                 f"{session.dataset_id!r}; a table has each unit once, leave one out"
             )
         recordings[session.dataset_id] = (path, _columns(session, all_units))
+        told.append(described(session))
     if not recordings:
         raise ParameterError("no session files are given; a table needs at least one")
     names = {name for _, columns in recordings.values() for name in columns}
@@ -106,6 +116,10 @@ def write_units_table(
         columns = recordings[recording][1]
         empty = [""] * len(columns["unit_id"])
         rows += zip(*(columns.get(name, empty) for name in header), strict=True)
+    if columns_path is not None:
+        columns = in_common(told)
+        lines = [(name, *vars(columns[name]).values()) for name in header]
+        write_small_table(columns_path, [HEAD, *lines])
     return write_small_table(csv_path, rows)
 
 
@@ -116,7 +130,7 @@ def _order(name: str) -> tuple[Any, ...]:
     group = 1 if "." not in name else 3 if name.startswith("sta.") else 2
     if group == 3:
         stimulus, _, column = name.rpartition(".")
-        return (group, stimulus, _STA_COLUMNS.index(column))
+        return (group, stimulus, list(STA_COLUMNS).index(column))
     return (group, name.removesuffix("_reason"), name.endswith("_reason"))
 
 
@@ -151,18 +165,6 @@ def _all_columns(session: PipelineSession) -> Columns:
     return columns
 
 
-_STA_COLUMNS = (
-    "n_spikes",
-    "n_excluded",
-    "z_peak",
-    "peak_lag_frames",
-    "polarity",
-    "peak_y",
-    "peak_x",
-    "reason",
-)
-
-
 def _sta_columns(session: PipelineSession, stimulus: str) -> Mapping[str, Array]:
     n_spikes = session.values(f"sta/{stimulus}/n_spikes")
     n_excluded = session.values(f"sta/{stimulus}/n_excluded")
@@ -179,7 +181,7 @@ def _sta_columns(session: PipelineSession, stimulus: str) -> Mapping[str, Array]
         lag[defined] = lags[peaks.lag[defined].astype(np.int64)]
         z_peak = peaks.z.astype(session[f"sta/{stimulus}/z"].data.dtype)
         found = (z_peak, lag, np.sign(peaks.z), peaks.y, peaks.x)
-    return dict(zip(_STA_COLUMNS, (n_spikes, n_excluded, *found, reason), strict=True))
+    return dict(zip(STA_COLUMNS, (n_spikes, n_excluded, *found, reason), strict=True))
 
 
 def _cells(values: Array) -> list[str]:

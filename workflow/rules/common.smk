@@ -15,6 +15,7 @@ from snakemake.utils import min_version, validate
 
 from hdmea.batch import (
     BATCH_PAGE,
+    COLUMNS,
     TABLE,
     HdmeaError,
     Past,
@@ -26,6 +27,8 @@ from hdmea.batch import (
     last_result,
     in_short,
     job_memory_mb,
+    job_runtime_min,
+    larger_than_computer,
     made,
     movie_digests,
     parts_of,
@@ -102,7 +105,7 @@ def inputs_are_there():
     nobody_else_is_running()
     tell(filter(None, [PAST.to_read(RECORDINGS.values())]))
     REFUSED.update(PAST.spoilt(RECORDINGS.values()))
-    tell(remarks() + PAST.changed(RECORDINGS.values()))
+    tell(remarks() + too_large() + PAST.changed(RECORDINGS.values()))
     if workflow.dryrun:
         found = [foretell(name) for name in RECORDINGS if name not in REFUSED]
         tell([in_total(found)])
@@ -119,6 +122,20 @@ def foretell(name):
 def remarks():
     """What is odd about the inputs, and no error."""
     return same_files(RECORDINGS) + unread_curation(CONFIG)
+
+
+def too_large():
+    """Jobs that ask for more memory than this computer has, where it is this one that runs them."""
+    if not workflow.local_exec:
+        return []
+    rule = "process_recording" if CONFIG.mode == "deferred" else "load_recording"
+    sizes = {
+        name: os.stat(path).st_size
+        for name, recording in RECORDINGS.items()
+        if (path := recording.files.get("cmtr"))
+    }
+    asked = {name: job_memory_mb(rule, [size]) for name, size in sizes.items()}
+    return larger_than_computer(asked)
 
 
 def all_sessions(wildcards):
@@ -155,6 +172,18 @@ def pictures_to_draw(wildcards):
     return [
         f"{OUT}/{name}.png" for name in not_refused() if name in sessions - pictures
     ]
+
+
+def in_report(picture):
+    """Some 0.2 MB each: taken in where the configuration asks for it."""
+    if not CONFIG.pictures_in_report:
+        return picture
+    return report(
+        picture,
+        caption="../report/overview.rst",
+        category="Recordings",
+        labels={"recording": "{recording}"},
+    )
 
 
 def not_refused():
@@ -291,15 +320,31 @@ def checkpoint_outputs():
     }
 
 
-def memory_mb(times_input):
+def memory_mb(rule):
     """Memory of a job by the sizes of its inputs; the raw file is read in blocks."""
 
     def needed(wildcards, input, attempt):
-        read_whole = [path for path in input if path != input.get("cmcr")]
-        sizes = [Path(path).stat().st_size for path in read_whole]
-        return job_memory_mb(sizes, times_input=times_input, attempt=attempt)
+        return job_memory_mb(rule, sizes_read(input)[0], attempt=attempt)
 
     return asked_often(needed)
+
+
+def runtime_min(rule):
+    """Minutes of a job, for clusters, by the sizes of its inputs."""
+
+    def needed(wildcards, input, attempt):
+        read, raw_bytes = sizes_read(input)
+        return job_runtime_min(rule, read, raw_bytes=raw_bytes, attempt=attempt)
+
+    return asked_often(needed)
+
+
+def sizes_read(input):
+    """Bytes of each file that is read whole, and of the raw file."""
+    raw = input.get("cmcr")
+    sizes = {path: os.stat(path).st_size for path in input}
+    raw_bytes = sizes.pop(raw, 0)
+    return list(sizes.values()), raw_bytes
 
 
 def threads_of(part):
@@ -340,7 +385,7 @@ def table_of(sessions):
         return [f"{table} is of an earlier run"] if table.exists() else []
     try:
         with made(table):
-            write_units_table(sessions, table)
+            write_units_table(sessions, table, columns_path=Path(OUT, COLUMNS))
     except HdmeaError as error:
         return [f"{table} was not written: {error}"]
     date_before(table, sessions)

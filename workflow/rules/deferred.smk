@@ -16,7 +16,8 @@ rule process_recording:
         "../../environment.yml"
     threads: max(map(threads_of, PARTS))
     resources:
-        mem_mb=memory_mb(4),
+        mem_mb=memory_mb("process_recording"),
+        runtime=runtime_min("process_recording"),
     params:
         steps=parameters_of_all_steps,
         definition=definition(*PARTS),

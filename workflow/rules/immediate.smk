@@ -14,7 +14,8 @@ rule load_recording:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=memory_mb(4),
+        mem_mb=memory_mb("load_recording"),
+        runtime=runtime_min("load_recording"),
     params:
         step="load_recording",
         parameters=parameters("load_recording"),
@@ -36,7 +37,8 @@ rule add_section_time:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=memory_mb(2),
+        mem_mb=memory_mb("add_section_time"),
+        runtime=runtime_min("add_section_time"),
     params:
         step="add_section_time",
         parameters=parameters("sections"),
@@ -58,7 +60,8 @@ rule section_spike_times:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=memory_mb(2),
+        mem_mb=memory_mb("section_spike_times"),
+        runtime=runtime_min("section_spike_times"),
     params:
         step="section_spike_times",
         parameters=parameters("spikes"),
@@ -80,7 +83,8 @@ rule extract_feature:
         "../../environment.yml"
     threads: feature_threads
     resources:
-        mem_mb=memory_mb(4),
+        mem_mb=memory_mb("extract_feature"),
+        runtime=runtime_min("extract_feature"),
     params:
         step="extract_features",
         parameters=parameters("features.{feature}"),
@@ -101,7 +105,8 @@ rule curate_units:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=memory_mb(2),
+        mem_mb=memory_mb("curate_units"),
+        runtime=runtime_min("curate_units"),
     params:
         step="curate_units",
         parameters=parameters("curation"),
@@ -123,7 +128,8 @@ rule compute_sta:
         "../../environment.yml"
     threads: threads_of("sta")
     resources:
-        mem_mb=memory_mb(4),
+        mem_mb=memory_mb("compute_sta"),
+        runtime=runtime_min("compute_sta"),
     params:
         step="compute_sta",
         parameters=parameters("sta"),
@@ -144,7 +150,8 @@ rule adjust_p_values:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=memory_mb(2),
+        mem_mb=memory_mb("adjust_p_values"),
+        runtime=runtime_min("adjust_p_values"),
     params:
         step="adjust_p_values",
         parameters=parameters("q_values"),
@@ -165,7 +172,8 @@ rule assemble:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=memory_mb(2),
+        mem_mb=memory_mb("assemble"),
+        runtime=runtime_min("assemble"),
     script:
         "../../scripts/assemble_parts.py"
 
@@ -182,6 +190,7 @@ rule assemble_checkpoint:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=memory_mb(2),
+        mem_mb=memory_mb("assemble_checkpoint"),
+        runtime=runtime_min("assemble_checkpoint"),
     script:
         "../../scripts/assemble_checkpoint.py"

@@ -5,7 +5,18 @@ rule units_table:
     input:
         sessions=all_sessions,
     output:
-        table=f"{OUT}/units.csv",
+        table=report(
+            f"{OUT}/units.csv",
+            caption="../report/units.rst",
+            category="Tables",
+            labels={"table": "units"},
+        ),
+        columns=report(
+            f"{OUT}/{COLUMNS}",
+            caption="../report/units_columns.rst",
+            category="Tables",
+            labels={"table": "columns of units"},
+        ),
     log:
         f"{OUT}/logs/units_table.log",
     benchmark:
@@ -14,6 +25,7 @@ rule units_table:
         "../../environment.yml"
     resources:
         mem_mb=lambda wildcards, attempt: 1000 * attempt,
+        runtime=lambda wildcards, attempt: 60 * attempt,
     script:
         "../../scripts/write_units_table.py"
 
@@ -23,13 +35,19 @@ rule batch_page:
         sessions=all_sessions,
         pictures=pictures_to_draw,
     output:
-        page=f"{OUT}/{BATCH_PAGE}",
+        page=report(
+            f"{OUT}/{BATCH_PAGE}",
+            caption="../report/batch.rst",
+            category="Batch",
+            labels={"page": "recordings"},
+        ),
     log:
         f"{OUT}/logs/batch_page.log",
     conda:
         "../../environment.yml"
     resources:
         mem_mb=lambda wildcards, attempt: 500 * attempt,
+        runtime=lambda wildcards, attempt: 60 * attempt,
     script:
         "../../scripts/write_batch_page.py"
 
@@ -38,7 +56,7 @@ rule draw_overview:
     input:
         session=f"{OUT}/{{recording}}.h5",
     output:
-        picture=f"{OUT}/{{recording}}.png",
+        picture=in_report(f"{OUT}/{{recording}}.png"),
     log:
         f"{OUT}/logs/{{recording}}/overview.log",
     benchmark:
@@ -46,7 +64,8 @@ rule draw_overview:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=memory_mb(1),
+        mem_mb=memory_mb("draw_overview"),
+        runtime=runtime_min("draw_overview"),
     script:
         "../../scripts/draw_overview.py"
 
