@@ -128,13 +128,13 @@ def too_large():
     """Jobs that ask for more memory than this computer has, where it is this one that runs them."""
     if not workflow.local_exec:
         return []
-    rule = "process_recording" if CONFIG.mode == "deferred" else "load_recording"
+    largest = "process_recording" if CONFIG.mode == "deferred" else "load_recording"
     sizes = {
         name: os.stat(path).st_size
         for name, recording in RECORDINGS.items()
         if (path := recording.files.get("cmtr"))
     }
-    asked = {name: job_memory_mb(rule, [size]) for name, size in sizes.items()}
+    asked = {name: job_memory_mb(largest, [size]) for name, size in sizes.items()}
     return larger_than_computer(asked)
 
 
