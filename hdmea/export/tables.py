@@ -117,8 +117,8 @@ def write_units_table(
         empty = [""] * len(columns["unit_id"])
         rows += zip(*(columns.get(name, empty) for name in header), strict=True)
     if columns_path is not None:
-        columns = in_common(told)
-        lines = [(name, *vars(columns[name]).values()) for name in header]
+        of_columns = in_common(told)
+        lines = [(name, *vars(of_columns[name]).values()) for name in header]
         write_small_table(columns_path, [HEAD, *lines])
     return write_small_table(csv_path, rows)
 
