@@ -34,7 +34,7 @@ SYSTEM_WIDE = Path("/etc/slurm/slurm.conf")
 Snakemake takes all SLURM_* from the environment of the job step."""
 FOLDER = "HDMEA_SLURM"
 """Variable of the environment of a command that is run `with` a cluster: the cluster's folder."""
-_STARTED = "started.json"
+_STARTED, _OWNER = "started.json", "for whom it was started"
 _LIMIT_S = 30.0
 
 CONFIGURATION = """\
@@ -134,11 +134,17 @@ def refuse_where_it_cannot_be() -> None:
             "it must be an address of the loopback in /etc/hosts"
         )
     if SYSTEM_WIDE.is_symlink():
-        other = SYSTEM_WIDE.readlink().parent
-        if any(process.is_there for process in _started(other)):
-            raise Refusal(f"a private SLURM is running in {other}: stop it first")
+        target = SYSTEM_WIDE.readlink()
+        started = _started(target.parent)
+        if any(process.is_there for process in started if process.name != _OWNER):
+            raise Refusal(f"a private SLURM is running in {target.parent}: stop it first")
+        nobodys = not target.exists() and target.is_relative_to(tempfile.gettempdir())
+        if not started and not nobodys:
+            raise Refusal(f"{SYSTEM_WIDE} leads to {target}: that is another cluster's")
     elif SYSTEM_WIDE.exists():
         raise Refusal(f"{SYSTEM_WIDE} is there: this computer belongs to another cluster")
+    if others := _running({"slurmctld", "slurmd"}):
+        raise Refusal(f"{', '.join(others)} running here: this computer belongs to a cluster")
 
 
 def start(folder: Path) -> None:
@@ -151,7 +157,7 @@ def start(folder: Path) -> None:
     """
     refuse_where_it_cannot_be()
     folder = folder.resolve()
-    if (folder / _STARTED).exists():
+    if (folder / "slurm.conf").exists():
         raise Refusal(f"{folder} has been used: give another folder")
     for inner in (folder, folder / "state", *(folder / f"spool.{node}" for node in NODES)):
         inner.mkdir(parents=True, exist_ok=True)
@@ -215,22 +221,34 @@ def install() -> None:
 
 
 def run_with_cluster(command: list[str]) -> int:
-    """Run a command while there is a private SLURM; its exit code."""
+    """Run a command while there is a private SLURM; its exit code.
+
+    What a process that was killed in this has left running is ended before.
+    """
     folder = Path(tempfile.mkdtemp(prefix="slurm-"))
     try:
         install()
+        _stop_orphans()
+        _note(folder, Process(_OWNER, os.getpid(), _time_of_start(os.getpid())))
         start(folder)
+        done = subprocess.run(
+            command, env=_environment(folder) | {FOLDER: str(folder)}, check=False
+        )
     except (Refusal, subprocess.TimeoutExpired) as reason:
         print(f"SKIPPED, there can be no SLURM here: {reason}", file=sys.stderr)
-        shutil.rmtree(folder)
         return 0
-    try:
-        return subprocess.run(
-            command, env=os.environ | {FOLDER: str(folder)}, check=False
-        ).returncode
     finally:
         stop(folder)
         shutil.rmtree(folder)
+    return done.returncode
+
+
+def _stop_orphans() -> None:
+    if SYSTEM_WIDE.is_symlink():
+        folder = SYSTEM_WIDE.readlink().parent
+        owners = [process for process in _started(folder) if process.name == _OWNER]
+        if owners and not any(owner.is_there for owner in owners):
+            stop(folder)
 
 
 def start_node(folder: Path, node: str) -> None:
@@ -251,8 +269,9 @@ def stop(folder: Path) -> None:
     A process that has the number of one of them, and is another, is left alone.
     """
     folder = folder.resolve()
-    environment = os.environ | {"SLURM_CONF": str(folder / "slurm.conf")}
-    there = [process for process in _started(folder) if process.is_there]
+    environment = _environment(folder)
+    started = [process for process in _started(folder) if process.name != _OWNER]
+    there = [process for process in started if process.is_there]
     if any(process.name == "slurmctld" for process in there):
         _ask(["scancel", "--user=root", "--full"], environment)
         _ask(["scancel", "--user=root", "--signal=KILL"], environment)
@@ -276,15 +295,14 @@ def _launch(folder: Path, program: str, *options: str) -> None:
     with (folder / f"{name.replace(' ', '.')}.out").open("ab") as out:
         process = subprocess.Popen(
             [_program(program), *options],
-            env=os.environ | {"SLURM_CONF": str(folder / "slurm.conf")},
+            env=_environment(folder),
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,
             start_new_session=True,
         )
-    known = [*_started(folder), Process(name, process.pid, _time_of_start(process.pid))]
-    (folder / _STARTED).write_text(json.dumps(known), encoding="utf-8")
+    _note(folder, Process(name, process.pid, _time_of_start(process.pid)))
     time.sleep(0.1)
     if process.poll() is not None:
         raise Refusal(f"{name} ended at once with {process.returncode}; see {out.name}")
@@ -294,6 +312,31 @@ def _munge_options(folder: Path) -> list[str]:
     files = {"key-file": "munge.key", "socket": "munge.socket", "pid-file": "munged.pid"}
     files |= {"log-file": "munged.log", "seed-file": "munge.seed"}
     return [f"--{option}={folder / name}" for option, name in files.items()]
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """Of programs that are to know this cluster, and no other."""
+    others = {name for name in os.environ if name.startswith(("SLURM_", "SBATCH_", "SRUN_"))}
+    kept = {name: value for name, value in os.environ.items() if name not in others}
+    return kept | {"SLURM_CONF": str(folder / "slurm.conf")}
+
+
+def _running(names: set[str]) -> list[str]:
+    """Those of the programs of which there is a process."""
+    found = {_command(path) for path in Path("/proc").glob("[0-9]*/comm")}
+    return sorted(names & found)
+
+
+def _command(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except OSError:  # ended meanwhile
+        return ""
+
+
+def _note(folder: Path, process: Process) -> None:
+    known = [*_started(folder), process]
+    (folder / _STARTED).write_text(json.dumps(known), encoding="utf-8")
 
 
 def _started(folder: Path) -> list[Process]:
@@ -336,8 +379,7 @@ def _ask(command: list[str], environment: dict[str, str]) -> str:
 
 
 def _idle(folder: Path) -> int:
-    environment = os.environ | {"SLURM_CONF": str(folder / "slurm.conf")}
-    said = _ask(["sinfo", "--noheader", "--Node", "--format=%N %T"], environment)
+    said = _ask(["sinfo", "--noheader", "--Node", "--format=%N %T"], _environment(folder))
     return len({line for line in said.splitlines() if line.endswith(" idle")})
 
 
@@ -351,6 +393,7 @@ def _wait_for(happened: Callable[[], bool], otherwise: str, folder: Path) -> Non
 
 def main(arguments: list[str]) -> int:
     """Do what the command line says; 0, or 1 with the reason on standard error."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # not before all is ended
     try:
         match arguments:
             case ["start", folder]:

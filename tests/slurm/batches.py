@@ -122,6 +122,12 @@ class Batch(Project):
         """Jobs that have not ended."""
         return [number for number, state in self.jobs().items() if state not in OVER]
 
+    def submit(self, command: str, *options: str) -> str:
+        """Give the cluster a job of another kind; its number."""
+        name = f"--job-name={self.prefix}"
+        said = f"--output={self.folder}/%j.out"
+        return asked("sbatch", "--parsable", name, said, f"--wrap={command}", *options).strip()
+
     def fail(self, node: str, job: str) -> None:
         """Let a node fail, with all that runs there of a job: nothing of it is asked, or told."""
         stop_node(CLUSTER, node)

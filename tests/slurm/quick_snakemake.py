@@ -5,10 +5,13 @@ Jobs of the cluster are started by Snakemake as always, and know nothing of this
 
 from __future__ import annotations
 
+import signal
+
 from snakemake.cli import main
 from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 
 RemoteExecutor.next_seconds_between_status_checks = property(lambda _: 2, lambda *_: None)
 
 if __name__ == "__main__":
+    signal.alarm(400)  # it ends, whatever has become of the tests
     main()

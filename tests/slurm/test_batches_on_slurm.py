@@ -46,9 +46,7 @@ def test_of_six_recordings_one_is_bad_and_then_mended(batch: Batch, recordings: 
     cut.write_bytes(cmtr.read_bytes()[: cmtr.stat().st_size // 2])
     batch.files[BAD] = (cmcr, cut)
     batch.configure()
-    said = batch.run(
-        "--retries", "0", "results/units.csv", "results/rec_0.png", code=1, limit_s=300
-    )
+    said = batch.run("--retries", "0", "results/units.csv", code=1, limit_s=300)
     assert "cut.cmtr" in said
     assert "6 recordings: 5 done, 1 failed" in said
     assert sorted(batch.jobs().values()) == ["COMPLETED"] * 5 + ["FAILED"]
@@ -114,14 +112,11 @@ def test_a_preempted_job_makes_room_and_is_continued(
     slow_batch.hurry(partition="cheap")
     with slow_batch.started(RESULT) as snakemake:
         wait_until(lambda: slow_batch.begun(2), "a nap", of=snakemake)
-        name = f"--job-name={slow_batch.prefix}-urgent"
-        urgent = asked(
-            "sbatch", "--parsable", name, "--partition=urgent", "--exclusive", "--wrap=true"
-        )
+        urgent = slow_batch.submit("true", "--partition=urgent", "--exclusive")
         said = ended(snakemake, 150)
     assert snakemake.returncode == 0, said
     first = slow_batch.jobs_with_naps()[0]
-    assert slow_batch.jobs()[urgent.strip()] == "COMPLETED"
+    assert slow_batch.jobs()[urgent] == "COMPLETED"
     assert seconds_of(first) < 60
     assert slow_batch.times() == ONCE
     assert slow_batch.digest(RESULT) == recordings.digest(REC, naps=len(NAPS))
@@ -190,7 +185,7 @@ def test_there_is_no_accounting_and_nothing_listens_beyond_the_loopback(slow_bat
     said = subprocess.run(["sacct"], capture_output=True, text=True, timeout=20, check=False)
     assert said.returncode != 0
     assert "accounting" in said.stderr
-    asked("sbatch", f"--job-name={slow_batch.prefix}", "--wrap=srun sleep 20")
+    slow_batch.submit("srun sleep 20")
     wait_until(lambda: addresses("srun"), "a job step")
     found = {name: addresses(name) for name in ("slurmctld", "slurmd", "slurmstepd", "srun")}
     assert found["slurmctld"]

@@ -47,9 +47,8 @@ from hdmea.pipeline import summary_line, write_units_table
 
 min_version("9.0")
 
-if (
-    not workflow.is_main_process
-):  # a job's own Snakemake: its script is to hear of the end
+# Of a job's own Snakemake: its script is to hear of the end.
+if not workflow.is_main_process:
     pass_sigterm_on()
 
 
