@@ -167,7 +167,7 @@ def wait_until(
     what: str,
     *,
     of: subprocess.Popen[str] | None = None,
-    limit_s: float = 60,
+    limit_s: float = 120,
 ) -> None:
     """Look again and again; fail if a process ends before, or it takes too long."""
     deadline = time.monotonic() + limit_s
