@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COUNTS = (10, 100, 300)
+N_PLANNED = 5000
+PLANNING, RECORDINGS = "planning", "recordings"
 _HERE = "benchmarks.batch_ways"
 _SAYS = f"""
 Recordings of {N_UNITS} units and about a minute each, all with the same content, through Snakemake
@@ -25,8 +27,17 @@ first tenth of the recordings was done, and the last.
 """
 
 
-def run(folder: Path, part: str, share: float) -> dict[str, Any]:  # noqa: ARG001 (one part)
-    """Simulate one recording, process it as often as each count says."""
+def run(folder: Path, part: str, share: float) -> dict[str, Any]:
+    """Plan a large batch, or process one recording as often as each count says."""
+    return _planned(folder, share) if part == PLANNING else _processed(folder, share)
+
+
+def _planned(folder: Path, share: float) -> dict[str, Any]:
+    place = {"folder": str(folder), "recordings": round(N_PLANNED * share)}
+    return dict(alone(Way(PLANNING, f"{_HERE}:planning", place, warm_up=False), rounds=1).result)
+
+
+def _processed(folder: Path, share: float) -> dict[str, Any]:
     counts = sorted({max(3, round(count * share)) for count in COUNTS})
     place = {"folder": str(folder)}
     cores = len(os.sched_getaffinity(0))
@@ -52,7 +63,14 @@ def run(folder: Path, part: str, share: float) -> dict[str, Any]:  # noqa: ARG00
 def claims(found: Found) -> list[Claim]:
     """That nothing grows with the number of recordings, and what one takes."""
     made = []
-    for part in found.values():
+    if PLANNING in found:
+        planned = found[PLANNING]
+        what = f"dry run of {planned['recordings']:,} recordings"
+        made += [
+            Claim(f"{what}, processor", planned["cpu_s"], at_most=20, unit=" s"),
+            Claim(f"{what}, memory", planned["peak_bytes"] / 1e6, at_most=700, unit=" MB"),
+        ]
+    for part in _batches(found):
         batches = list(part["batches"].values())
         beyond = [_beyond_s(part, one) for one in batches]
         tenths = batches[-1]["parent_bytes"]
@@ -75,7 +93,7 @@ def claims(found: Found) -> list[Claim]:
 def section(found: Found) -> str:
     """A row for each number of recordings."""
     told = []
-    for part in found.values():
+    for part in _batches(found):
         rows = [
             [
                 one["recordings"],
@@ -108,11 +126,11 @@ def section(found: Found) -> str:
 
 def draw(found: Found) -> Figure | None:
     """Processor seconds of a recording by their number, and Snakemake's memory on the way."""
-    if not found:
+    if RECORDINGS not in found:
         return None
     from figures.canvas import BEFORE, ON, bare, new_figure
 
-    part = found["recordings"]
+    part = found[RECORDINGS]
     batches = list(part["batches"].values())
     figure = new_figure(2.8)
     seconds, memory = figure.subplots(1, 2)
@@ -136,6 +154,10 @@ def draw(found: Found) -> Figure | None:
     return figure
 
 
+def _batches(found: Found) -> list[Any]:
+    return [found[RECORDINGS]] if RECORDINGS in found else []
+
+
 def _beyond_s(part: Any, one: Any) -> float:
     return float(one["cpu_s"] / one["recordings"] - part["computing_cpu_s"])
 
@@ -144,7 +166,7 @@ BATCH = Topic(
     "batch",
     "Batches",
     _SAYS,
-    ("recordings",),
+    (PLANNING, RECORDINGS),
     run,
     claims,
     section,

@@ -17,9 +17,13 @@ from benchmarks.contest import ROOT
 from hdmea.batch.config import read_config
 from hdmea.batch.processing import process
 from hdmea.batch.recordings import read_recordings
-from hdmea.simulate import simulate_dataset
+from hdmea.simulate import simulate_dataset, write_stimulus_library
 
 PLAYLIST, N_UNITS = "tiny", 12
+SNAKEMAKE = [
+    *(sys.executable, "-m", "snakemake", "-s", str(ROOT / "workflow/Snakefile")),
+    *("--workflow-profile", str(ROOT / "profiles/default")),
+]
 _LOOK_EVERY_S = 0.25
 
 
@@ -58,8 +62,6 @@ def computing(folder: str) -> Callable[[], float]:
 def batch(folder: str, recordings: int, cores: int) -> Callable[[], dict[str, Any]]:
     """Snakemake on so many recordings; what it took, and Snakemake's memory as jobs are done."""
     here = Path(folder) / f"batch_{recordings}"
-    program = [sys.executable, "-m", "snakemake", "-s", str(ROOT / "workflow/Snakefile")]
-    options = ["--workflow-profile", str(ROOT / "profiles/default"), "--cores", str(cores)]
 
     def act() -> dict[str, Any]:
         (here / "config").mkdir(parents=True)
@@ -70,7 +72,8 @@ def batch(folder: str, recordings: int, cores: int) -> Callable[[], dict[str, An
         results, memory = here / "output_dir", []
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         start = time.perf_counter()
-        with subprocess.Popen([*program, *options], cwd=here, stdout=sys.stderr) as running:
+        program = [*SNAKEMAKE, "--cores", str(cores)]
+        with subprocess.Popen(program, cwd=here, stdout=sys.stderr) as running:
             parent = psutil.Process(running.pid)
             while running.poll() is None:
                 done = len(list(results.glob("*.h5"))) if results.exists() else 0
@@ -85,6 +88,37 @@ def batch(folder: str, recordings: int, cores: int) -> Callable[[], dict[str, An
             "seconds": seconds,
             "cpu_s": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
             "parent_bytes": _by_tenths(memory, recordings),
+        }
+
+    return act
+
+
+def planning(folder: str, recordings: int) -> Callable[[], dict[str, float]]:
+    """A dry run of so many recordings, of which only names, sizes and times are looked at."""
+    here = Path(folder)
+    places = here / "recordings"
+    places.mkdir()
+    rows = []
+    for number in range(recordings):
+        name = f"r{number:05d}"
+        for path in (places / f"{name}.cmcr", places / f"{name}.cmtr"):
+            path.write_bytes(b"looked at by name, size and time only")
+        rows.append(f"{name}\t{places / name}.cmcr\t{places / name}.cmtr\t{PLAYLIST}")
+    write_stimulus_library(here / "stimuli", PLAYLIST)
+    (here / "config").mkdir()
+    table = here / "config/recordings.tsv"
+    table.write_text("\n".join(["recording\tcmcr\tcmtr\tplaylist", *rows, ""]))
+    values = _shipped() | {"recordings": str(table), "stimuli": str(here / "stimuli")}
+    (here / "config/config.yaml").write_text(yaml.safe_dump(values))
+
+    def act() -> dict[str, float]:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([*SNAKEMAKE, "-n"], cwd=here, check=True, stdout=sys.stderr)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return {
+            "recordings": recordings,
+            "cpu_s": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
+            "peak_bytes": after.ru_maxrss * 1024,
         }
 
     return act
@@ -108,17 +142,22 @@ def _by_tenths(memory: list[tuple[int, int]], recordings: int) -> list[int]:
 
 
 def _config(folder: Path, recordings: int) -> dict[str, Any]:
-    """The configuration that is shipped, for the first so many recordings."""
+    """The shipped configuration, for the first so many recordings."""
     table = folder / f"recordings_{recordings}.tsv"
     rows = []
     for one in sorted((folder / "recordings").iterdir())[:recordings]:
         (cmcr,), (cmtr,) = one.glob("*.cmcr"), one.glob("*.cmtr")
         rows.append(f"r{one.name}\t{cmcr}\t{cmtr}\t{PLAYLIST}")
     table.write_text("\n".join(["recording\tcmcr\tcmtr\tplaylist", *rows, ""]))
-    values: dict[str, Any] = yaml.safe_load((ROOT / "config/config.yaml").read_text())
-    values["steps"]["curate_units"].pop("table", None)
-    return values | {
+    return _shipped() | {
         "recordings": str(table),
         "stimuli": str(folder / "demo/stimuli"),
         **{name: str(folder / f"alone/{name}") for name in ("output_dir", "work_dir", "steps_dir")},
     }
+
+
+def _shipped() -> dict[str, Any]:
+    """The configuration that is shipped, without the curation table, which is about the demo."""
+    values: dict[str, Any] = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    values["steps"]["curate_units"].pop("table", None)
+    return values

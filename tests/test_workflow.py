@@ -74,43 +74,6 @@ def library_digest(tiny_dataset: SimulatedDataset, tmp_path_factory: pytest.Temp
     return of
 
 
-@pytest.mark.parametrize(
-    ("mode", "expected"),
-    [
-        ("deferred", {"process_recording": 2}),  # which draws the picture, too
-        (
-            "immediate",
-            {
-                "load_recording": 2,
-                "add_section_time": 2,
-                "section_spike_times": 2,
-                "extract_feature": 2 * len(SOME),
-                "curate_units": 2,
-                "compute_sta": 2,
-                "adjust_p_values": 2,
-                "assemble": 2,
-                "assemble_checkpoint": 2,
-                "draw_overview": 2,
-            },
-        ),
-    ],
-)
-def test_dry_run_shows_the_jobs_of_each_mode(
-    project: Project, mode: str, expected: dict[str, int]
-) -> None:
-    project.configure(mode=mode, checkpoints=["add_section_time"])
-    said = project.run("-n")
-    found = jobs(said)
-    for name, pair in project.files.items():
-        size = sum(path.stat().st_size for path in pair) / 1e6
-        assert f"\n{name}: 7 of 7 to be made, {size:.1f} MB to be read\n" in said
-    assert said.count("\n  compute_sta: not done yet\n") == 2
-    assert "\n14 to be made for 2 of 2 recordings, " in said
-    common = {"units_table": 1, "batch_page": 1, "all": 1}
-    assert found == {**expected, **common, "total": sum([*expected.values(), *common.values()])}
-    assert {path.name for path in project.folder.iterdir()} <= {"config", ".snakemake"}
-
-
 def test_deferred_batch_in_which_one_recording_is_bad(
     project: Project, library_digest: Any
 ) -> None:
@@ -287,43 +250,6 @@ def test_a_cell_of_one_recording_redoes_that_one_and_what_depends_on_it(project:
     project.cells = {ONE: {"electrode_pitch_um": "20.0"}, TWO: no_change | {"repeats": "2"}}
     project.configure(steps=steps, output_dir="deferred")
     assert jobs(project.run("-n", *deferred)) == {"process_recording": 1, "total": 1}
-
-
-@pytest.mark.parametrize(
-    ("rows", "changes", "said"),
-    [
-        (
-            [],
-            {"mode": "fast", "keep_step": True},
-            [
-                "mode: Input should be 'deferred' or 'immediate' (found 'fast')",
-                "keep_step: unknown, did you mean 'keep_steps'?",
-            ],
-        ),
-        (["{pair}\tno_such"], {}, ["demo_retina_1: Playlist 'no_such' is not in"]),
-        (
-            ["{pair}\ttiny", "{pair}\ttiny", "$(touch hacked)\ta\tb\tp", "../../up\ta\tb\tp"],
-            {},
-            [
-                "'demo_retina_1' is listed 2 times",
-                "'$(touch hacked)' cannot be a dataset id",
-                "'../../up' cannot be a dataset id",
-            ],
-        ),
-    ],
-)
-def test_what_cannot_be_run_is_refused_in_a_few_lines(
-    project: Project, rows: list[str], changes: dict[str, Any], said: list[str]
-) -> None:
-    project.configure(**changes)
-    if rows:
-        pair = "\t".join([ONE, *map(str, project.files[ONE])])
-        project.write_table(*(row.format(pair=pair) for row in rows))
-    output = project.run(code=1)
-    assert [words for words in said if words not in output] == []
-    assert len(output.splitlines()) < 20
-    assert not (project.folder / "hacked").exists()
-    assert not (project.folder / "results").exists()
 
 
 def test_a_variant_in_the_other_mode_takes_over_what_matches(project: Project) -> None:
