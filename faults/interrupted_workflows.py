@@ -1,4 +1,4 @@
-"""Jobs of the workflow, or Snakemake itself, killed until a run comes to its end."""
+"""The workflow, its jobs or Snakemake alone, ended until a run comes to its end."""
 
 from __future__ import annotations
 
@@ -23,18 +23,24 @@ from hdmea.pipeline import verify
 from hdmea.store.reader import SessionFile
 
 OF_A_JOB, OF_SNAKEMAKE = "kill of a job", "kill of Snakemake"
+OF_WORKFLOWS = {
+    OF_A_JOB: signal.SIGKILL,
+    OF_SNAKEMAKE: signal.SIGKILL,
+    "SIGTERM to a workflow": signal.SIGTERM,
+    "Ctrl-C of a workflow": signal.SIGINT,
+}
+"""What is sent. Whom a kill meets its name says; the others go to Snakemake and all its jobs."""
 _ONE_IN_IMMEDIATE = 10
 """Of so many results one is made in immediate mode, which takes several times as long."""
 _RECORDING = "rec"
 _RESULT = f"results/{_RECORDING}.h5"
 _LIMIT_S = 300.0
 _MOST_TRIES = 100
-_KILLED = -signal.SIGKILL
 _LOOK_EVERY_S = 0.005
 
 
-def killed_again_and_again(lab: Lab, folder: Path, part: str, results: int) -> Tally:
-    """Let workflows make a result each, while something of them is killed."""
+def ended_again_and_again(lab: Lab, folder: Path, part: str, results: int) -> Tally:
+    """Let workflows make a result each, while they or something of them is ended."""
     tally, rng = Tally(), np.random.default_rng(results)
     modes = {"immediate": results // _ONE_IN_IMMEDIATE}
     modes["deferred"] = results - modes["immediate"]
@@ -64,7 +70,11 @@ def killed_again_and_again(lab: Lab, folder: Path, part: str, results: int) -> T
 def _until_one_ends(
     room: _Room, part: str, takes_s: float, tally: Tally, rng: np.random.Generator
 ) -> None:
-    asked = {0, 1} if part == OF_A_JOB else {0, _KILLED}
+    asked = {0}
+    if part != OF_SNAKEMAKE:
+        asked.add(1)  # a job has failed
+    if part != OF_A_JOB:
+        asked.add(-OF_WORKFLOWS[part])  # also of a signal when Snakemake does not listen any more
     for _ in range(_MOST_TRIES):
         code, _ = room.run(float(rng.uniform(0, takes_s)), part, rng)
         tally.ended += code != 0
@@ -100,9 +110,9 @@ class _Room:
         self.kept = {}
 
     def run(
-        self, kill_after_s: float | None, part: str, rng: np.random.Generator
+        self, end_after_s: float | None, part: str, rng: np.random.Generator
     ) -> tuple[int, float]:
-        """Run the workflow, and kill what the part says so long after its first job began.
+        """Run the workflow, and end what the part says so long after its first job began.
 
         Returns
         -------
@@ -117,15 +127,13 @@ class _Room:
             while main.poll() is None and not _jobs_of(main.pid):
                 _wait(until_s)
             began_s = time.monotonic()
-            killed = kill_after_s is None
+            sent = end_after_s is None
             while main.poll() is None:
                 _wait(until_s)
-                if not killed and time.monotonic() - began_s >= (kill_after_s or 0.0):
-                    killed = True
-                    jobs = [main.pid] if part == OF_SNAKEMAKE else _jobs_of(main.pid)
-                    if jobs:
-                        with suppress(ProcessLookupError):
-                            os.kill(jobs[int(rng.integers(len(jobs)))], signal.SIGKILL)
+                if not sent and time.monotonic() - began_s >= (end_after_s or 0.0):
+                    sent = True
+                    with suppress(ProcessLookupError):
+                        _send(part, main.pid, rng)
             return main.returncode, time.monotonic() - began_s
 
     def note(self) -> None:
@@ -134,7 +142,7 @@ class _Room:
             self.kept.setdefault(name, run)
 
     def held(self) -> dict[str, Any]:
-        """What is there of the recording, and what is told of the run that made it."""
+        """Contributions that are there, and what is told of the run that made each."""
         found: dict[str, Any] = {}
         patterns = (
             f"results/{_RECORDING}.h5",
@@ -144,7 +152,8 @@ class _Room:
         for path in (path for pattern in patterns for path in self.folder.glob(pattern)):
             with suppress(HdmeaError, FileNotFoundError):  # an orphan replaces them
                 for name, made in SessionFile(path).contributions().items():
-                    found.setdefault(name, made.run)
+                    if made.run:  # pieces of one have none, and go when it is whole
+                        found.setdefault(name, made.run)
         return found
 
     def wait_for_orphans(self) -> None:
@@ -155,6 +164,17 @@ class _Room:
         for main in self.started:  # until then orphans may say something
             main.communicate()
         self.started = []
+
+
+def _send(part: str, main: int, rng: np.random.Generator) -> None:
+    """Send the part's signal to whom it is for; to nobody if that is a job and there is none."""
+    if part == OF_A_JOB:
+        if jobs := _jobs_of(main):
+            os.kill(jobs[int(rng.integers(len(jobs)))], OF_WORKFLOWS[part])
+    elif part == OF_SNAKEMAKE:
+        os.kill(main, OF_WORKFLOWS[part])
+    else:
+        os.killpg(main, OF_WORKFLOWS[part])
 
 
 def _jobs_of(main: int) -> list[int]:

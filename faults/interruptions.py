@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from faults.interrupted import Tally
-from faults.interrupted_workflows import OF_A_JOB, OF_SNAKEMAKE, killed_again_and_again
+from faults.interrupted_workflows import OF_WORKFLOWS, ended_again_and_again
 from faults.lab import PARAMETERS, Lab, the_recording
 from faults.topic import Found, Topic, number, table
 from hdmea.pipeline import run_recording, verify
@@ -31,8 +31,7 @@ PARTS = {
     "SIGTERM at random": signal.SIGTERM,
     "Ctrl-C at random": signal.SIGINT,
     "kill at random": signal.SIGKILL,
-    OF_A_JOB: signal.SIGKILL,
-    OF_SNAKEMAKE: signal.SIGKILL,
+    **OF_WORKFLOWS,
 }
 _MOST_TRIES = 200
 _SAYS = """
@@ -44,11 +43,13 @@ last minute. *other content*: the result's digest is not that of a run that nobo
 *wrong code*: a run that was asked to end did not end with 143 or 130; *left*: something other than
 the last result stayed in the work folder.
 
-"Kill of a job" and "kill of Snakemake" are runs of the workflow, one in ten of them in immediate
-mode: at a moment of the time in which there are jobs one process of a job is killed, the shell or
-the program in it, whose result Snakemake then removes; or Snakemake alone, whose jobs go on while
-the next run begins. *Finished* are then contributions that were in a file when a run had ended, and
-*wrong code* is another one of Snakemake than 0, and 1 where a job was killed.
+The last four are runs of the workflow, one in ten of them in immediate mode, ended at a moment of
+the time in which there are jobs. "Kill of a job" kills one process of a job, the shell or the
+program in it, whose result Snakemake then removes; "kill of Snakemake" that alone, whose jobs go on
+while the next run begins; the signals come to Snakemake and to all its jobs, as Ctrl-C in a
+terminal does. *Finished* are then contributions that were in a file when a run had ended, and
+*wrong code* is another one of Snakemake than 0, 1 where a job was ended, and that of the signal
+where it came to Snakemake, which does not listen to any while it starts and ends.
 """
 
 
@@ -113,9 +114,9 @@ class _Room:
 
 def run(folder: Path, part: str, share: float) -> dict[str, int]:
     """Disturb runs until so many results are there."""
-    if part in (OF_A_JOB, OF_SNAKEMAKE):
+    if part in OF_WORKFLOWS:
         results = max(1, round(RUNS * share))
-        return asdict(killed_again_and_again(the_recording(folder), folder / part, part, results))
+        return asdict(ended_again_and_again(the_recording(folder), folder / part, part, results))
     room, signum = _Room(the_recording(folder), folder / "room"), PARTS[part]
     tally, rng = Tally(), np.random.default_rng(list(PARTS).index(part))
     room.reset()
