@@ -12,6 +12,7 @@ from typing import Any, Final
 import h5py
 import numpy as np
 import numpy.typing as npt
+from h5py import h5s
 
 from hdmea.errors import ParameterError, RecordingFileError
 from hdmea.interruption import safe_point
@@ -28,6 +29,7 @@ from hdmea.mcs.safe_h5 import (
     open_recording,
     read_table,
     reading,
+    row_type,
 )
 
 _BLOCK_BYTES: Final = 2**22
@@ -299,10 +301,11 @@ def _peaks_of(path: Path, unit: _Unit, duration_s: float) -> h5py.Dataset:
             f"{where} has {len(unit.peaks)} tables of peaks, not one. {UNKNOWN_KIND}"
         )
     peaks = unit.peaks[0]
-    missing = {"Timestamp", "IncludePeak"} - set(peaks.dtype.names or ())
+    dtype, _ = row_type(peaks)
+    missing = {"Timestamp", "IncludePeak"} - set(dtype.names or ())
     if missing or peaks.ndim != 1:
         raise RecordingFileError(
-            f"{where}: its Peaks ({peaks.dtype}) lack {', '.join(sorted(missing)) or 'rows'}. "
+            f"{where}: its Peaks ({dtype}) lack {', '.join(sorted(missing)) or 'rows'}. "
             f"{UNKNOWN_KIND}"
         )
     if peaks.shape[0] > _MOST_PEAKS_PER_S * max(duration_s, 1.0):
@@ -326,7 +329,7 @@ def _included_s(
     where = f"{path}: {unit.name}"
     n = rejected = zeros = 0
     for stamps, included in _peak_blocks(peaks):
-        kept, others = stamps[included], stamps[~included]
+        kept, others = stamps.compress(included), stamps.compress(~included)
         rejected += others.size
         zeros += others.size - int(np.count_nonzero(others))
         # Judged before it is made whole: what is not a number fits no range.
@@ -357,7 +360,7 @@ def _included_s(
 def _peak_blocks(
     peaks: h5py.Dataset,
 ) -> Iterator[tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]]:
-    n_peaks, dtype = peaks.shape[0], peaks.dtype
+    n_peaks, (dtype, in_memory) = peaks.shape[0], row_type(peaks)
     at_once = max(1, _BLOCK_BYTES // dtype.itemsize)
     # As the rows lie in the file, cut-outs too: HDF5 reads these anyway, and takes five times as
     # long to pick two fields of each row. Text of any length cannot be read so.
@@ -369,8 +372,11 @@ def _peak_blocks(
             block = fields[start:stop]
         else:
             block = np.empty(stop - start, dtype)
-            peaks.read_direct(block, np.s_[start:stop])
-        yield block["Timestamp"], block["IncludePeak"] == 1
+            rows = peaks.id.get_space()
+            rows.select_hyperslab((start,), (stop - start,))
+            peaks.id.read(h5s.create_simple((stop - start,)), rows, block, in_memory)
+        # Of rows that lie close together one column is not: copied once, it is read four times.
+        yield np.ascontiguousarray(block["Timestamp"]), block["IncludePeak"] == 1
 
 
 def _latest_us(duration_s: float) -> float:

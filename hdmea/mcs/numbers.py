@@ -6,7 +6,7 @@ gives other numbers without a word, and h5py crashes on some. So it is looked at
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from h5py import h5t
@@ -21,8 +21,12 @@ _STANDARD: Final = {
     ),
 }
 
+_known: set[bytes] = set()
+"""Tables whose numbers are standard, as HDF5 writes down what they are."""
+_MOST_KNOWN: Final = 1000
 
-def require_numbers(kind: h5t.TypeID, where: str) -> None:
+
+def require_numbers(kind: h5t.TypeID, where: Callable[[], str]) -> None:
     """Refuse what would be read as other numbers than were written, or crash h5py.
 
     Parameters
@@ -30,7 +34,7 @@ def require_numbers(kind: h5t.TypeID, where: str) -> None:
     kind
         Type of a dataset or attribute, as the file says it.
     where
-        Names them.
+        Names them, if that is needed.
 
     Raises
     ------
@@ -44,20 +48,26 @@ def require_numbers(kind: h5t.TypeID, where: str) -> None:
     >>> odd.set_ebias(1022)
     >>> table = h5t.create(h5t.COMPOUND, 12)
     >>> table.insert(b"Number", 0, h5t.STD_I32LE)
-    >>> require_numbers(table, "a.cmtr: Unit Info")
+    >>> require_numbers(table, lambda: "a.cmtr: Unit Info")
     >>> table.insert(b"SNR", 4, odd)
-    >>> require_numbers(table, "a.cmtr: Unit Info")
+    >>> require_numbers(table, lambda: "a.cmtr: Unit Info")
     Traceback (most recent call last):
     hdmea.errors.RecordingFileError: a.cmtr: Unit Info: the numbers of SNR are stored as no \
 program writes them. The file is damaged: copy it again from its source and compare checksums
     """
+    # Of the tables of a thousand units only the first is looked at number by number.
+    said = kind.encode() if kind.get_class() == h5t.COMPOUND else b""
+    if said in _known:
+        return
     if odd := list(_odd(kind, "")):
         of = f" of {', '.join(odd)}" if any(odd) else ""
         # Cause: bits of the file changed on a disk or on their way.
         raise RecordingFileError(
-            f"{where}: the numbers{of} are stored as no program writes them. The file is damaged: "
-            "copy it again from its source and compare checksums"
+            f"{where()}: the numbers{of} are stored as no program writes them. The file is "
+            "damaged: copy it again from its source and compare checksums"
         )
+    if said and len(_known) < _MOST_KNOWN:
+        _known.add(said)
 
 
 def _odd(kind: h5t.TypeID, name: str) -> Iterator[str]:

@@ -8,11 +8,12 @@ only; what is read is stored in this very file, by filters that HDF5 brings itse
 
 from __future__ import annotations
 
+import math
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import h5py
 import numpy as np
@@ -206,8 +207,7 @@ def children(group: h5py.Group) -> Iterator[tuple[str, h5py.Group | h5py.Dataset
         those at the root, where a sorted file names its raw one.
     """
     for name in names_in(group):
-        link = group.get(name, getlink=True)
-        if not isinstance(link, h5py.HardLink) and group.name == "/":
+        if not _is_hard_link(group, name) and group.name == "/":
             continue
         node = child(group, name)
         if node is not None:
@@ -233,22 +233,30 @@ def child(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset | None:
     RecordingFileError
         If the name is that of a link to another place, or of something else.
     """
-    link = group.get(name, getlink=True)
-    if link is None:
+    if name not in group:
         return None
-    where = f"{group.file.filename}: {group.name.rstrip('/')}/{name}"
-    if not isinstance(link, h5py.HardLink):
+
+    def where() -> str:
+        return f"{group.file.filename}: {group.name.rstrip('/')}/{name}"
+
+    if not _is_hard_link(group, name):
         # Cause: somebody has linked another file into this one; following it could read any file of
         # this computer.
         raise RecordingFileError(
-            f"{where} is a link to another place, which is not allowed: give the file as "
+            f"{where()} is a link to another place, which is not allowed: give the file as "
             "CMOS-MEA-Control or CMOS-MEA-Tools wrote it"
         )
     node = group[name]
     if not isinstance(node, h5py.Group | h5py.Dataset):
         # Cause: the file is damaged, or was not written by the vendor's programs.
-        raise RecordingFileError(f"{where} is neither a group nor a dataset. {UNKNOWN_KIND}")
+        raise RecordingFileError(f"{where()} is neither a group nor a dataset. {UNKNOWN_KIND}")
     return node
+
+
+def _is_hard_link(group: h5py.Group, name: str | bytes) -> bool:
+    """Whether a name that is in the group leads to an object of this file."""
+    encoded = name if isinstance(name, bytes) else name.encode()  # bytes: in no known encoding
+    return bool(group.id.links.get_info(encoded).type == h5py.h5l.TYPE_HARD)
 
 
 def groups_of_type(group: h5py.Group, wanted: str) -> list[tuple[str, h5py.Group]]:
@@ -310,69 +318,106 @@ def check_dataset(dataset: h5py.Dataset) -> None:
     RecordingFileError
         If they do, or are not.
     """
-    where = f"{dataset.file.filename}: {dataset.name}"
+
+    def where() -> str:
+        return f"{dataset.file.filename}: {dataset.name}"
+
     creation = dataset.id.get_create_plist()
-    if lies_elsewhere(dataset):
+    if _points_elsewhere(creation):
         # Cause: the file was made by another program, which stored only references in it; following
         # them could read any file of this computer.
         raise RecordingFileError(
-            f"{where} keeps its data in other files, which is not allowed: give the file as "
+            f"{where()} keeps its data in other files, which is not allowed: give the file as "
             "CMOS-MEA-Control or CMOS-MEA-Tools wrote it, or one into which the data were copied"
         )
-    foreign = [name for name in filter_names(dataset) if name.startswith("filter ")]
+    foreign = [name for name in _filter_names(creation) if name.startswith("filter ")]
     if foreign:
         # Cause: the file was compressed anew by a program with filters of its own; reading it would
         # run foreign code.
         raise RecordingFileError(
-            f"{where} is compressed by {', '.join(foreign)}, which HDF5 does not bring itself; "
+            f"{where()} is compressed by {', '.join(foreign)}, which HDF5 does not bring itself; "
             "repack the file with deflate (h5repack -f GZIP=1)"
         )
-    require_numbers(dataset.id.get_type(), where)
+    kind = dataset.id.get_type()
+    require_numbers(kind, where)
     # a scalar has the shape (), and is one value; nothing at all has none
-    count = 0 if dataset.shape is None else int(np.prod(dataset.shape, dtype=object))
-    declared = count * dataset.id.get_type().get_size()
+    count = 0 if dataset.shape is None else math.prod(dataset.shape)
+    declared = count * kind.get_size()
     stored = dataset.id.get_storage_size()
     if declared > stored * (_MAX_COMPRESSION if creation.get_nfilters() else 1):
         # Cause: recording or copying was broken off, or the disk was full.
         raise RecordingFileError(
-            f"{where} declares {declared} bytes (shape {dataset.shape}) but stores {stored}: the "
+            f"{where()} declares {declared} bytes (shape {dataset.shape}) but stores {stored}: the "
             "file was not written to its end. Copy it again from its source and compare sizes"
         )
-    is_plain = creation.get_layout() == h5py.h5d.CONTIGUOUS and not dataset.dtype.hasobject
-    if declared < stored and is_plain:
+    plain = creation.get_layout() == h5py.h5d.CONTIGUOUS
+    if declared < stored and plain and not kind.dtype.hasobject:
         raise RecordingFileError(
-            f"{where} declares {declared} bytes (shape {dataset.shape}) but stores {stored}. The "
+            f"{where()} declares {declared} bytes (shape {dataset.shape}) but stores {stored}. The "
             "file is damaged: copy it again from its source and compare checksums"
         )
 
 
 def lies_elsewhere(dataset: h5py.Dataset) -> bool:
     """Whether the data of a dataset are in other files; asked before anything else of it."""
-    return bool(dataset.is_virtual or dataset.id.get_create_plist().get_external_count())
+    return _points_elsewhere(dataset.id.get_create_plist())
+
+
+def _points_elsewhere(creation: h5py.h5p.PropDCID) -> bool:
+    return bool(creation.get_layout() == h5py.h5d.VIRTUAL or creation.get_external_count())
 
 
 def filter_names(dataset: h5py.Dataset) -> list[str]:
     """Name the filters of a dataset; ``filter <number>`` for those HDF5 does not bring."""
-    creation = dataset.id.get_create_plist()
+    return _filter_names(dataset.id.get_create_plist())
+
+
+def _filter_names(creation: h5py.h5p.PropDCID) -> list[str]:
     codes = [creation.get_filter(index)[0] for index in range(creation.get_nfilters())]
     return [_BUILT_IN_FILTERS.get(code, f"filter {code}") for code in codes]
 
 
 def read_table(dataset: h5py.Dataset) -> npt.NDArray[Any]:
     """Read a compound dataset whole, if it is one and of sensible size."""
-    where = f"{dataset.file.filename}: {dataset.name}"
-    if dataset.dtype.names is None or dataset.ndim != 1:
+
+    def where() -> str:
+        return f"{dataset.file.filename}: {dataset.name}"
+
+    dtype, in_memory = row_type(dataset)
+    if dtype.names is None or dataset.ndim != 1:
         # Cause: the file is damaged, or of a version of the format that is not known.
         raise RecordingFileError(
-            f"{where} is {dataset.dtype} {dataset.shape}; a table with named columns is needed. "
+            f"{where()} is {dtype} {dataset.shape}; a table with named columns is needed. "
             f"{UNKNOWN_KIND}"
         )
-    if dataset.size * dataset.dtype.itemsize > MAX_TABLE_BYTES:
+    if dataset.size * dtype.itemsize > MAX_TABLE_BYTES:
         # Cause: the file is damaged, or was made to overload its readers.
         raise RecordingFileError(
-            f"{where} has {dataset.size} rows, more than a table may have. {UNKNOWN_KIND}"
+            f"{where()} has {dataset.size} rows, more than a table may have. {UNKNOWN_KIND}"
         )
-    return cast("npt.NDArray[Any]", dataset[()])
+    table: npt.NDArray[Any] = np.zeros(dataset.shape, dtype)
+    dataset.id.read(h5py.h5s.ALL, h5py.h5s.ALL, table, in_memory)
+    return table
+
+
+_row_types: dict[bytes, tuple[np.dtype[Any], h5py.h5t.TypeID]] = {}
+_MOST_ROW_TYPES: Final = 1000
+
+
+def row_type(dataset: h5py.Dataset) -> tuple[np.dtype[Any], h5py.h5t.TypeID]:
+    """Type of the rows of a dataset as numpy has it, and as HDF5 is told of it when it reads.
+
+    The tables of a thousand units are of one type, which is made out once: it takes longer than to
+    read a row.
+    """
+    kind = dataset.id.get_type()
+    said = kind.encode()
+    if said not in _row_types:
+        if len(_row_types) >= _MOST_ROW_TYPES:
+            _row_types.clear()
+        dtype = kind.dtype
+        _row_types[said] = dtype, h5py.h5t.py_create(dtype)
+    return _row_types[said]
 
 
 def column(table: npt.NDArray[Any], name: str, where: str) -> npt.NDArray[Any]:

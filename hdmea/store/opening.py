@@ -289,9 +289,10 @@ class _Reading:
             if default is not None:
                 return default
             raise self._damaged(f"attribute {name!r} of {of} is missing or not text") from None
-        if attribute.shape != () or attribute.dtype.kind != "S":
+        dtype = attribute.dtype
+        if attribute.shape != () or dtype.kind != "S":
             raise self._damaged(f"attribute {name!r} of {of} is missing or not text")
-        value = np.empty((), attribute.dtype)
+        value = np.empty((), dtype)
         attribute.read(value)
         told: bytes = value.item()
         return told.decode("utf-8")
