@@ -508,7 +508,7 @@ def test_files_of_other_kinds_are_refused_with_a_reason(pair: Pair, tmp_path: Pa
 def test_more_than_any_recording_has_is_refused(
     pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hdmea.mcs.safe_h5.MAX_TABLE_BYTES", 10)
+    monkeypatch.setattr("hdmea.mcs.tables.MAX_TABLE_BYTES", 10)
     with pytest.raises(RecordingFileError, match="has 1 rows, more than a table may have"):
         read_cmtr(pair.cmtr)
     monkeypatch.setattr("hdmea.mcs.safe_h5.MAX_CHILDREN", 1)

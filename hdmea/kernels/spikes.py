@@ -131,12 +131,13 @@ class SpikeTrains:
         cells: _Cells | None = None
         for unit in range(self.n_units):
             train = self.of(unit)
+            inside = train[slice(*train.searchsorted(edges[[0, -1]]))]
             # The fewer are looked for among the more.
-            if edges.size < train.size:
-                counts[unit] = np.diff(np.searchsorted(train, edges))
+            if edges.size < inside.size:
+                counts[unit] = np.diff(np.searchsorted(inside, edges))
             else:
                 cells = cells or _Cells(edges)
-                counts[unit] = cells.counts(train)
+                counts[unit] = cells.counts(inside)
         return counts
 
 
@@ -162,10 +163,9 @@ class _Cells:
         place: Int64 = ((times_s - self._edges[0]) * self._per_s).astype(np.int64)
         return place
 
-    def counts(self, train: Float64) -> Int64:
-        """Spikes between each edge and the next."""
+    def counts(self, inside: Float64) -> Int64:
+        """Spikes between each edge and the next, of those from the first edge on to the last."""
         edges = self._edges
-        inside = train[slice(*train.searchsorted(edges[[0, -1]]))]
         if self._most > self._MOST_IN_ONE:
             after = np.searchsorted(edges, inside, side="right")
         else:

@@ -6,6 +6,7 @@ Angles are degrees, counter-clockwise. A response is a mean count per direction,
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -162,9 +163,17 @@ def permuted_labels(
     ((4, 2, 3), array([2, 2, 2]))
     """
     shown = np.tile(np.asarray(labels, dtype=np.int16), n_trials)
-    rng = np.random.default_rng(seed)
-    drawn = rng.permuted(np.broadcast_to(shown, (n_permutations, shown.size)), axis=1)
-    return drawn.reshape(n_permutations, n_trials, -1)
+    return _permuted(tuple(shown.tolist()), n_permutations, seed).reshape(
+        n_permutations, n_trials, -1
+    )
+
+
+@lru_cache(maxsize=2)  # blocks of units ask for the same ones
+def _permuted(shown: tuple[int, ...], n_permutations: int, seed: int) -> npt.NDArray[np.int16]:
+    labels = np.broadcast_to(np.array(shown, dtype=np.int16), (n_permutations, len(shown)))
+    drawn = np.random.default_rng(seed).permuted(labels, axis=1)
+    drawn.flags.writeable = False
+    return drawn
 
 
 def permutation_test(

@@ -22,14 +22,13 @@ from hdmea.mcs.chip import parse_conversion_factors
 from hdmea.mcs.info import RecordingInfo, read_info
 from hdmea.mcs.safe_h5 import (
     UNKNOWN_KIND,
-    column,
     datasets_of_type,
     groups_of_type,
     open_recording,
-    read_table,
     reading,
 )
 from hdmea.mcs.streams import AnalogStream, DigitalEvents, SensorStream
+from hdmea.mcs.tables import column, read_table
 
 _CHANNEL_SUBTYPES: Final = ("Auxiliary", "Digital", "StgWaveform")
 

@@ -22,15 +22,13 @@ from hdmea.mcs.chip import sensor_id
 from hdmea.mcs.info import RecordingInfo, read_info
 from hdmea.mcs.safe_h5 import (
     UNKNOWN_KIND,
-    column,
     datasets_by_type,
     datasets_of_type,
     groups_of_type,
     open_recording,
-    read_table,
     reading,
-    row_type,
 )
+from hdmea.mcs.tables import column, read_table, row_type
 
 _BLOCK_BYTES: Final = 2**22
 _PLACE: Final = ("UnitID", "RoiID", "SensorID", "Column", "Row")
