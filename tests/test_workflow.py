@@ -104,6 +104,10 @@ def test_deferred_batch_in_which_one_recording_is_bad(
     assert f"FAILED: {last}" in said
     assert "read results/logs/bad/process_recording.log" in said
     assert "\n3 recordings: 2 done, 1 failed; see results/batch.tsv\n" in said
+    assert (
+        "start snakemake again: only what is missing is done. Or leave them out: exclude: [bad]"
+        in said
+    )
     table = (project.folder / "results/batch.tsv").read_text().splitlines()
     batch = {cells[0]: cells[1:] for line in table if (cells := line.split("\t"))}
     assert [batch[name][0] for name in (ONE, TWO, "bad")] == ["done", "done", "failed"]

@@ -29,6 +29,7 @@ from hdmea.batch.sole_run import be_the_only_run
 from hdmea.batch.status import Status, status_kept, status_path, work_key
 from hdmea.errors import HdmeaError
 from hdmea.interruption import pass_sigterm_on
+from hdmea.tsv import few
 
 __all__ = [
     "BATCH_PAGE",
@@ -53,6 +54,7 @@ __all__ = [
     "default_config",
     "discover",
     "examine",
+    "few",
     "forecast",
     "in_short",
     "in_total",

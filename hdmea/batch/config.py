@@ -202,6 +202,8 @@ class WorkflowConfig(Strict):
 
     def parts_there(self, recording: str, name: str = "*") -> list[Path]:
         """Parts of a recording that are there, of all tags, those of this one first."""
+        if not Path(self.steps_dir).is_dir():
+            return []
         own = sorted(Path(self.parts_dir, recording).glob(f"{name}.h5"))
         others = [*Path(self.steps_dir).glob(f"{recording}/{name}.h5")]
         others += Path(self.steps_dir).glob(f"*/{recording}/{name}.h5")

@@ -134,7 +134,11 @@ def in_total(forecasts: Iterable[Forecast]) -> str:
 def _files(config: WorkflowConfig, name: str) -> list[Path]:
     """Files in which what was made may be, in the order in which a run looks at them."""
     work = config.work_folder(name)
-    in_work = [] if work is None else [*work.rglob("*.part.h5"), *work.glob("last*.h5")]
+    in_work = (
+        []
+        if work is None or not work.is_dir()
+        else [*work.rglob("*.part.h5"), *work.glob("last*.h5")]
+    )
     return [*sorted(in_work), *config.parts_there(name)]
 
 

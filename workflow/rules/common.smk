@@ -22,6 +22,7 @@ from hdmea.batch import (
     all_steps,
     batch_rows,
     be_the_only_run,
+    few,
     forecast,
     in_total,
     last_result,
@@ -146,8 +147,14 @@ def all_sessions(wildcards):
     ]
 
 
+def sessions_of_page(wildcards):
+    """All of them, by way of the table: thousands of inputs cost seconds."""
+    sessions = all_sessions(wildcards)
+    return sessions if TABLE in REFUSED else f"{OUT}/{TABLE}"
+
+
 def all_results(wildcards):
-    """The sessions are what the page and the table are made of."""
+    """The sessions are what the table is made of."""
     inputs_are_there()
     return [
         *pictures_to_draw(wildcards),
@@ -432,11 +439,24 @@ def batch_told(failed):
     try:
         if failed:
             date_before(write_batch_page(CONFIG, rows), sessions_done())
-        return [f"{in_short(rows)}; see {write_batch_table(CONFIG, rows)}"]
+        told = f"{in_short(rows)}; see {write_batch_table(CONFIG, rows)}"
+        return [told, *how_to_go_on(rows)]
     except HdmeaError as error:
         return [in_short(rows), f"the table of recordings was not written: {error}"]
 
 
+def how_to_go_on(rows):
+    """What to do about the recordings that are not done."""
+    undone = [row.recording for row in rows if row.state in ("failed", "killed")]
+    if not undone:
+        return []
+    return [
+        "Remove the causes and start snakemake again: only what is missing is done. Or leave them "
+        f"out: exclude: [{few(undone, 20)}]"
+    ]
+
+
 def tell(lines):
-    for line in lines:
-        print(line, file=sys.stderr, flush=True)
+    """At once, so that lines of other processes do not stand between."""
+    if said := "".join(f"{line}\n" for line in lines):
+        print(said, end="", file=sys.stderr, flush=True)

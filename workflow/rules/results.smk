@@ -32,7 +32,7 @@ rule units_table:
 
 rule batch_page:
     input:
-        sessions=all_sessions,
+        sessions=sessions_of_page,
         pictures=pictures_to_draw,
     output:
         page=report(
