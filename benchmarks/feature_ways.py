@@ -12,6 +12,7 @@ import numpy as np
 from hdmea.arrays import Variable
 from hdmea.contribution import Recipe
 from hdmea.features.registry import FEATURES
+from hdmea.kernels import spikes
 from hdmea.kernels.spikes import SpikeTrains
 from hdmea.pipeline import (
     PipelineSession,
@@ -26,6 +27,8 @@ from hdmea.simulate import simulate_recording, write_stimulus_library
 
 RECORDED = "sectioned.h5"
 JITTER_S = 0.002
+THREADS = 2
+"""As many as the machine of the bounds has cores."""
 SIDE = 65
 N_ELECTRODES = SIDE**2
 
@@ -121,8 +124,9 @@ def _trials(session: PipelineSession) -> tuple[SpikeTrains, np.ndarray, np.ndarr
 
 
 def sections(folder: str, n_units: int, n_spikes: int) -> Callable[[], int]:
-    """`section_spike_times`."""
+    """`section_spike_times` of a session whose trains were looked at by an earlier step."""
     session = many(folder, n_units, n_spikes)
+    _trials(session)
 
     def act() -> int:
         found = section_spike_times(session=copy(session))
@@ -130,6 +134,17 @@ def sections(folder: str, n_units: int, n_spikes: int) -> Callable[[], int]:
         return int(stop.sum() - start.sum())
 
     return act
+
+
+def first_sections(folder: str, n_units: int, n_spikes: int) -> Callable[[], int]:
+    """`section_spike_times` as the first step of a session that looks at its trains."""
+    act = sections(folder, n_units, n_spikes)
+
+    def first() -> int:
+        spikes._known.clear()
+        return act()
+
+    return first
 
 
 def masks(folder: str, n_units: int, n_spikes: int) -> Callable[[], int]:
@@ -157,7 +172,7 @@ def features(folder: str, n_units: int, n_spikes: int) -> Callable[[], dict[str,
         found, took = copy(session), {}
         for name in FEATURES:
             start = time.process_time()
-            extract_features(session=found, features=[name])
+            extract_features(session=found, features=[name], threads=THREADS)
             took[name] = round(time.process_time() - start, 2)
         if found.pending:
             raise RuntimeError(f"these wait: {dict(found.pending)}")

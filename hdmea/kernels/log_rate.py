@@ -63,8 +63,8 @@ class LogRate:
         np.multiply(cubes, cubes, out=squares)
         cubes *= squares
         width = (knots[-1] - knots[:-1, None]) * (knots[-1] - knots[0])
-        cubes /= width[:-1]
-        squares /= width[:-1] / 3
+        cubes *= 1 / width[:-1]
+        squares *= 3 / width[:-1]
         # What makes them straight beyond the last knot begins at the last but one: few are there.
         high = np.flatnonzero(drive > knots[-2])
         last, end = drive[high] - knots[-2], np.maximum(drive[high] - knots[-1], 0.0)
