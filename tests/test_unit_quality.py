@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from hdmea.errors import MissingDataError
 from hdmea.features.declaration import FeatureResult, check
 from hdmea.features.inputs import FeatureInputs, Units
 from hdmea.features.unit_quality import UNIT_QUALITY, UnitQualityParams, unit_quality
+from hdmea.kernels import quality
 from hdmea.kernels.quality import Pairs, count_coincident, fewest_expected, without_duplicates
 from hdmea.kernels.spikes import SpikeTrains
 
@@ -319,6 +321,8 @@ def test_coincidences_are_a_largest_matching(one: list[int], other: list[int], w
         reach = csr_array(np.abs(a[:, None] - b[None, :]) <= width)
         expected = int((maximum_bipartite_matching(reach) >= 0).sum())
     assert count_coincident(a, b, width) == count_coincident(b, a, width) == expected
+    with mock.patch.object(quality, "_FEW_CLUSTERS", 1):  # all at once, however few
+        assert count_coincident(a, b, width) == count_coincident(b, a, width) == expected
 
 
 def random_units(seed: int, n_units: int = 14) -> tuple[list[Any], list[tuple[int, int]]]:

@@ -246,11 +246,50 @@ def count_coincident(one: Int64, other: Int64, width: int) -> int:
     odd[cluster[1:][twice]] = True
     sizes = np.bincount(cluster)
     to_search = odd[cluster]
-    rest = times[order][to_search]
-    of_other = is_other[to_search]
-    return int((sizes[~odd] // 2).sum()) + n_coincident(
-        rest[~of_other].tolist(), rest[of_other].tolist(), width
-    )
+    rest, of_other = times[order][to_search], is_other[to_search]
+    number = (np.cumsum(odd) - 1)[cluster[to_search]]
+    n_odd = int(odd.sum())
+    ones, others = (_Walks(rest[mine], number[mine], n_odd) for mine in (~of_other, of_other))
+    return int((sizes[~odd] // 2).sum()) + _n_in_clusters(ones, others, width)
+
+
+class _Walks:
+    """Spikes of a train by clusters, and where a walk through each of these stands."""
+
+    def __init__(self, times: Int64, cluster: Int64, n_clusters: int) -> None:
+        n_spikes = np.bincount(cluster, minlength=n_clusters)
+        self.times = times
+        self.end = np.cumsum(n_spikes)
+        self.at = self.end - n_spikes
+
+    def keep(self, clusters: npt.NDArray[np.bool_]) -> None:
+        """Walk on through some of the clusters only."""
+        self.at, self.end = self.at[clusters], self.end[clusters]
+
+    def left(self) -> list[int]:
+        """Spikes that the walks have not come to."""
+        places = zip(self.at.tolist(), self.end.tolist(), strict=True)
+        return [time for begin, end in places for time in self.times[begin:end].tolist()]
+
+
+def _n_in_clusters(one: _Walks, other: _Walks, width: int) -> int:
+    """Pairs of coincident spikes, as `n_coincident`, of trains that were cut into clusters.
+
+    All clusters are walked through at once, while there are many of them; what is left of long
+    ones one after the other.
+    """
+    n = 0
+    while True:
+        going_on = (one.at < one.end) & (other.at < other.end)
+        one.keep(going_on)
+        other.keep(going_on)
+        if one.at.size < _FEW_CLUSTERS:
+            return n + n_coincident(one.left(), other.left(), width)
+        apart = one.times[one.at] - other.times[other.at]
+        met = np.abs(apart) <= width
+        n += int(np.count_nonzero(met))
+        one.at += met | (apart < 0)
+        other.at += met | (apart > 0)
 
 
 def without_duplicates(
@@ -313,12 +352,14 @@ def _nanoseconds(times_s: npt.ArrayLike) -> Int64:
     return np.rint(np.multiply(times_s, 1e9)).astype(np.int64)
 
 
+_FEW_CLUSTERS = 32
 _N_CELLS = 2**22
 """Time is cut into cells as wide as a coincidence; every so many of them share a place."""
 
 
 def _cells(train: Int64, width: int) -> Int64:
-    return np.asarray((train // width) & (_N_CELLS - 1))
+    # A little wider: whatever the rounding, what coincides is in the same cell or the next.
+    return np.asarray((train * (1 / (width + 1))).astype(np.int64) & (_N_CELLS - 1))
 
 
 def _occupied(train: Int64, width: int) -> npt.NDArray[np.bool_]:
