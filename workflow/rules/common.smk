@@ -147,15 +147,13 @@ def all_sessions(wildcards):
     ]
 
 
-def sessions_of_page(wildcards):
-    """All of them, by way of the table: thousands of inputs cost seconds."""
-    sessions = all_sessions(wildcards)
-    return sessions if TABLE in REFUSED else f"{OUT}/{TABLE}"
-
-
 def all_results(wildcards):
-    """The sessions are what the table is made of."""
-    inputs_are_there()
+    """The table is made of all sessions, the page after it: thousands of inputs cost seconds."""
+    sessions = all_sessions(wildcards)
+    if TABLE in REFUSED:
+        last = [*sessions, f"{OUT}/.refused/{TABLE}"]
+    else:
+        last = [f"{OUT}/{TABLE}", f"{OUT}/{BATCH_PAGE}"]
     return [
         *pictures_to_draw(wildcards),
         *expand(
@@ -163,8 +161,7 @@ def all_results(wildcards):
             recording=not_refused(),
             step=CONFIG.checkpoints,
         ),
-        f"{OUT}/.refused/{TABLE}" if TABLE in REFUSED else f"{OUT}/{TABLE}",
-        f"{OUT}/{BATCH_PAGE}",
+        *last,
     ]
 
 

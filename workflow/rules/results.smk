@@ -32,7 +32,7 @@ rule units_table:
 
 rule batch_page:
     input:
-        sessions=sessions_of_page,
+        table=f"{OUT}/units.csv",  # and so all sessions
         pictures=pictures_to_draw,
     output:
         page=report(
