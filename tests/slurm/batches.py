@@ -73,9 +73,10 @@ class Batch(Project):
         self.options = [
             "--default-resources",
             "mem_mb=1000",
-            f"runtime={runtime_min}",
+            "in_turn=1",
             f"slurm_partition='{partition}'",
             f"slurm_extra='--signal=TERM@{lead_s}'",
+            *("--set-resources", f"process_recording:runtime={runtime_min}"),
             *("--workflow-profile", str(ROOT / "profiles/slurm")),
             *("--slurm-jobname-prefix", self.prefix),
             *("--latency-wait", "20"),
@@ -194,6 +195,13 @@ def seconds_of(job: str) -> int:
     text = asked("squeue", "--noheader", "--states=all", f"--jobs={job}", "--format=%M")
     minutes, seconds = map(int, text.strip().split(":"))
     return 60 * minutes + seconds
+
+
+def minutes_of(job: str) -> int:
+    """For how long a job has asked."""
+    text = asked("squeue", "--noheader", "--states=all", f"--jobs={job}", "--format=%l")
+    *hours, minutes, _ = map(int, text.strip().split(":"))
+    return 60 * sum(hours) + minutes
 
 
 def megabytes_of(job: str) -> int:

@@ -14,12 +14,15 @@ from slurm.batches import (
     ended,
     first_process_of_step,
     megabytes_of,
+    minutes_of,
     repair,
     seconds_of,
     wait_until,
 )
 from slurm.conftest import RECORDINGS, Recordings
 from slurm.naps import BEGUN, NAPS
+
+from hdmea.batch.resources import LEAST_MIN
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -38,6 +41,8 @@ def test_six_recordings_in_immediate_mode_are_six_jobs(
     batch.run(*RESULTS, limit_s=300)
     assert list(map(batch.digest, RESULTS)) == list(map(recordings.digest, RECORDINGS))
     assert list(batch.jobs().values()) == ["COMPLETED"] * 6
+    in_turn = ["load_recording", "sections", "features.on_off", "assemble"]
+    assert minutes_of(next(iter(batch.jobs()))) == LEAST_MIN * len(in_turn)
 
 
 def test_of_six_recordings_one_is_bad_and_then_mended(batch: Batch, recordings: Recordings) -> None:

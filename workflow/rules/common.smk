@@ -327,7 +327,7 @@ def memory_mb(rule):
     """Memory of a job by the sizes of its inputs; the raw file is read in blocks."""
 
     def needed(wildcards, input, attempt):
-        return job_memory_mb(rule, sizes_read(input)[0], attempt=attempt)
+        return job_memory_mb(rule, sizes_read(wildcards, input)[0], attempt=attempt)
 
     return asked_often(needed)
 
@@ -336,17 +336,25 @@ def runtime_min(rule):
     """Minutes of a job, for clusters, by the sizes of its inputs."""
 
     def needed(wildcards, input, attempt):
-        read, raw_bytes = sizes_read(input)
+        read, raw_bytes = sizes_read(wildcards, input)
         return job_runtime_min(rule, read, raw_bytes=raw_bytes, attempt=attempt)
 
     return asked_often(needed)
 
 
-def sizes_read(input):
-    """Bytes of each file that is read whole, and of the raw file."""
+def sizes_read(wildcards, input):
+    """Bytes of each file that is read whole, and of the raw file.
+
+    A cluster is told before there are parts, where all jobs of a recording are one of its jobs: then
+    those that are missing are taken to be as large, together, as the sorted file.
+    """
     raw = input.get("cmcr")
-    sizes = {path: os.stat(path).st_size for path in input}
+    sizes = {path: os.stat(path).st_size for path in input if os.path.exists(path)}
     raw_bytes = sizes.pop(raw, 0)
+    if any(path not in sizes and path != raw for path in input):
+        sorted_file = recording_of(wildcards).files.get("cmtr")
+        if sorted_file and sorted_file not in sizes:
+            sizes[sorted_file] = os.stat(sorted_file).st_size
     return list(sizes.values()), raw_bytes
 
 
