@@ -66,7 +66,7 @@ JobAcctGatherParams=OverMemoryKill
 AccountingStorageType=accounting_storage/none
 JobCompType=jobcomp/filetxt
 JobCompLoc={folder}/jobs.txt
-# Four processors a node, whatever there are: jobs are small here, and mostly wait.
+# Twelve processors a node, whatever there are: jobs are small here, and mostly wait.
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 SlurmdParameters=config_overrides
@@ -79,7 +79,7 @@ KillWait=10
 SlurmdTimeout=10
 BatchStartTimeout=10
 ReturnToService=2
-NodeName={nodes} NodeAddr=127.0.0.1 NodeHostname={host} Port={node_ports} CPUs=4 RealMemory=6000
+NodeName={nodes} NodeAddr=127.0.0.1 NodeHostname={host} Port={node_ports} CPUs=12 RealMemory=12000
 PartitionName=normal Nodes=node1 Default=YES MaxTime=INFINITE
 # Jobs of `urgent` take the place of those of `cheap`, which have some seconds to end.
 PreemptType=preempt/partition_prio

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 import subprocess
 import sys
 import time
@@ -180,7 +181,14 @@ def wait_until(
 
 def ended(process: subprocess.Popen[str], limit_s: float) -> str:
     """What a process has said, once it has ended within the limit."""
-    said, _ = process.communicate(timeout=limit_s)
+    try:
+        said, _ = process.communicate(timeout=limit_s)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGUSR1)
+        time.sleep(1)
+        process.kill()
+        said, _ = process.communicate(timeout=20)
+        raise AssertionError(f"it has not ended within {limit_s:.0f} s:\n{said}") from None
     return said
 
 

@@ -101,11 +101,11 @@ def test_a_job_ends_before_its_time_is_up_and_is_continued(
     slow_batch.configure_naps(8.5)
     slow_batch.hurry(runtime_min=2, lead_s=55, retries=5)
     said = slow_batch.run(RESULT, limit_s=330)
-    first, second = slow_batch.jobs_with_naps()[:2]
+    first = slow_batch.jobs_with_naps()[0]
     assert slow_batch.jobs()[first] == "FAILED", said  # not TIMEOUT: it ended by itself
     assert seconds_of(first) < 120
-    assert slow_batch.jobs()[slow_batch.jobs_with_naps()[-1]] == "COMPLETED"
-    assert second != first
+    assert list(slow_batch.jobs().values())[-1] == "COMPLETED"
+    assert len(slow_batch.jobs_with_naps()) > 1
     assert slow_batch.times() == ONCE
     assert slow_batch.digest(RESULT) == recordings.digest(REC, naps=len(NAPS))
 
@@ -164,6 +164,8 @@ def test_ctrl_c_leaves_no_job_and_a_killed_snakemake_is_continued(
     slow_batch: Batch, recordings: Recordings
 ) -> None:
     slow_batch.configure_naps(2.0)
+    # a Ctrl-C that comes while SLURM is being asked cancels nothing: docs/cluster.md
+    slow_batch.environment["HDMEA_ASK_EVERY_S"] = "10"
     with slow_batch.started(RESULT) as snakemake:
         wait_until(lambda: slow_batch.begun(2), "a nap", of=snakemake)
         os.killpg(snakemake.pid, signal.SIGINT)  # as a terminal does
