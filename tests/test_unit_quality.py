@@ -431,3 +431,20 @@ def test_what_cannot_be_is_refused() -> None:
         unit_quality(
             FeatureInputs(SpikeTrains(np.zeros(0), np.zeros(0, np.int64))), UnitQualityParams()
         )
+
+
+def test_threads_do_not_change_what_is_compared() -> None:
+    rng = np.random.default_rng(8)
+    trains = [np.sort(rng.uniform(0, 60, 2000)) for _ in range(20)]
+    spikes = SpikeTrains(np.concatenate(trains), 2000 * np.arange(1, 21))
+    row, column = np.divmod(np.arange(20), 5)
+    one, three = (
+        quality.compare_near(
+            spikes, range(20), row, column,
+            within_s=0.0003, max_distance=2, min_spikes=1, threads=threads,
+        )
+        for threads in (1, 3)
+    )  # fmt: skip
+    assert one.share.size > 50
+    for name in ("smaller", "larger", "share"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(three, name))

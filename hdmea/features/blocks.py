@@ -8,6 +8,7 @@ is not done again. Blocks have a fixed size, so that the result does not depend 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -48,7 +49,7 @@ def compute_in_blocks(
     pieces
         What an earlier run has left, and what this one may leave: a piece for each block.
     threads
-        Blocks at a time; the result is the same, since blocks are.
+        Blocks at a time, or what the one block of all units may use; the result is the same.
 
     Returns
     -------
@@ -58,13 +59,15 @@ def compute_in_blocks(
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # ships no types
 
     size = UNITS_PER_BLOCK if feature.unit_by_unit else max(1, n_units)
+    at_a_time, of_each = (threads, 1) if feature.unit_by_unit else (1, threads)
     found: dict[int, FeatureResult] = {}
 
     def jobs() -> Iterator[tuple[slice, Callable[[], FeatureResult]]]:
         for start in range(0, max(1, n_units), size):
             rows = slice(start, min(start + size, n_units))
             if (stored := pieces.stored(_name(rows))) is None:
-                yield rows, partial(feature.compute, inputs_of(rows), parameters)
+                inputs = replace(inputs_of(rows), threads=of_each)
+                yield rows, partial(feature.compute, inputs, parameters)
             else:
                 found[start] = _from_arrays(stored)
 
@@ -73,7 +76,7 @@ def compute_in_blocks(
         pieces.done(_name(rows), _as_arrays(result))
 
     with threadpool_limits(limits=1, user_api="blas"):
-        side_by_side(jobs(), threads, done)
+        side_by_side(jobs(), at_a_time, done)
     in_order = [found[start] for start in sorted(found)]
     return in_order[0] if len(in_order) == 1 else _joined(feature, in_order)
 

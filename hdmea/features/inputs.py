@@ -124,6 +124,9 @@ class FeatureInputs:
         Movies that were shown, by name, in the order of their first presentation (``movies``).
     geometry
         Where their pixels are (``movies``); None where sections come from the light alone.
+    threads
+        How many a feature that looks at all units at once may compute with. The result must not
+        depend on it.
     """
 
     spikes: SpikeTrains
@@ -135,3 +138,4 @@ class FeatureInputs:
     duration_s: float | None = None
     movies: Mapping[str, ShownMovie] = field(default_factory=dict)
     geometry: Geometry | None = None
+    threads: int = 1

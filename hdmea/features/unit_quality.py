@@ -112,6 +112,7 @@ def unit_quality(inputs: FeatureInputs, params: UnitQualityParams) -> FeatureRes
         within_s=params.coincidence_s,
         max_distance=params.max_distance_electrodes,
         min_spikes=params.duplicate_min_spikes,
+        threads=inputs.threads,
     )
     not_compared = n_spikes < params.duplicate_min_spikes
     share = np.full(spikes.n_units, np.nan)

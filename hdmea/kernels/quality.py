@@ -6,14 +6,16 @@ wherever it lies in the recording.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
 from hdmea.interruption import safe_point
 from hdmea.kernels.spikes import SpikeTrains, n_coincident
+from hdmea.pieces import side_by_side
 
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
@@ -161,6 +163,7 @@ def compare_near(
     within_s: float,
     max_distance: float,
     min_spikes: int,
+    threads: int = 1,
 ) -> Pairs:
     """Compare every unit with the larger ones near it.
 
@@ -178,6 +181,8 @@ def compare_near(
         Units are near if their electrodes are at most that far apart, in electrodes.
     min_spikes
         Fewest spikes of a unit that is compared.
+    threads
+        Units that are compared at a time with those near them.
 
     Returns
     -------
@@ -188,24 +193,35 @@ def compare_near(
     compared = [unit for unit in rank if spikes.of(unit).size >= max(min_spikes, 1)]
     trains = {unit: _nanoseconds(spikes.of(unit)) for unit in compared}
     found: list[tuple[int, int, float]] = []
-    for place, unit in enumerate(compared):
-        safe_point()
-        smaller = np.asarray(compared[place + 1 :], dtype=np.int64)
-        far = np.hypot(row[smaller] - row[unit], column[smaller] - column[unit])
-        near = smaller[far <= max_distance].tolist()
-        if not near:
-            continue
-        occupied = _occupied(trains[unit], width)
-        for other in near:
-            # Most spikes have no partner; a look at the grid sorts them out.
-            candidates = trains[other][occupied[_cells(trains[other], width)]]
-            n = count_coincident(candidates, trains[unit], width)
-            found.append((other, unit, n / trains[other].size))
+
+    def jobs() -> Iterator[tuple[int, Callable[[], list[tuple[int, float]]]]]:
+        for place, unit in enumerate(compared):
+            safe_point()
+            smaller = np.asarray(compared[place + 1 :], dtype=np.int64)
+            far = np.hypot(row[smaller] - row[unit], column[smaller] - column[unit])
+            if near := smaller[far <= max_distance].tolist():
+                others = {other: trains[other] for other in near}
+                yield unit, partial(_shares, trains[unit], others, width)
+
+    def done(unit: int, shares: list[tuple[int, float]]) -> None:
+        found.extend((other, unit, share) for other, share in shares)
+
+    side_by_side(jobs(), threads, done)
     return Pairs(
         np.array([other for other, _, _ in found], dtype=np.int64),
         np.array([unit for _, unit, _ in found], dtype=np.int64),
         np.array([share for _, _, share in found], dtype=np.float64),
     )
+
+
+def _shares(train: Int64, others: Mapping[int, Int64], width: int) -> list[tuple[int, float]]:
+    """Part of the spikes of other trains that coincide with those of one."""
+    occupied, shares = _occupied(train, width), []
+    for unit, other in others.items():
+        # Most spikes have no partner; a look at the grid sorts them out.
+        candidates = other[occupied[_cells(other, width)]]
+        shares.append((unit, count_coincident(candidates, train, width) / other.size))
+    return shares
 
 
 def count_coincident(one: Int64, other: Int64, width: int) -> int:
