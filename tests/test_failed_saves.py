@@ -9,6 +9,8 @@ import os
 import signal
 import socket
 import stat
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -234,3 +236,19 @@ def test_every_writer_sweeps_what_killed_ones_have_left(saved: Path, tmp_path: P
     stray = dead_stray(tmp_path)
     atomic.publish_link(saved, tmp_path / "last.h5")
     assert not stray.exists()
+
+
+def test_a_save_imports_nothing_for_which_there_may_be_no_memory_left(tmp_path: Path) -> None:
+    code = (
+        "import sys; from hdmea.session import PipelineSession; session = PipelineSession('rec');"
+        "before = set(sys.modules); session.save(sys.argv[1]); print(set(sys.modules) - before)"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "rec.h5")],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    ).stdout
+    assert said == "set()\n"

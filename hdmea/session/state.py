@@ -79,6 +79,7 @@ class SessionState:
         self.pieces = Pieces()
         self._memory = MemoryKeeper(budget_bytes(memory_budget_gb), self.output_dir)
         self.set_places(**places)
+        run_record.software()  # looked at here: a save may have no memory left for imports
 
     @property
     def completed_steps(self) -> set[str]:
