@@ -80,7 +80,8 @@ SlurmdTimeout=10
 BatchStartTimeout=10
 ReturnToService=2
 NodeName={nodes} NodeAddr=127.0.0.1 NodeHostname={host} Port={node_ports} CPUs=12 RealMemory=12000
-PartitionName=normal Nodes=node1 Default=YES MaxTime=INFINITE
+PartitionName=normal Nodes=node1 Default=YES MaxTime=INFINITE MaxCPUsPerNode=3
+PartitionName=roomy Nodes=node1 MaxTime=INFINITE
 # Jobs of `urgent` take the place of those of `cheap`, which have some seconds to end.
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
@@ -148,7 +149,7 @@ def refuse_where_it_cannot_be() -> None:
 
 
 def start(folder: Path) -> None:
-    """Start everything, and wait until both nodes take jobs.
+    """Start everything, and wait until all nodes take jobs.
 
     Raises
     ------

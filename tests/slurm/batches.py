@@ -24,9 +24,9 @@ from scripts.slurm_cluster import stop_node
 
 STEPS: dict[str, Any] = {
     "load_recording": PARAMETERS["load_recording"],
-    "add_section_time": {"alignment": "warn"},  # the table says which playlist was shown
-    "extract_features": PARAMETERS["extract_features"],
+    "extract_features": {"features": ["frif"]},
 }
+"""Few: in immediate mode each of them is a job with a Snakemake of its own."""
 OVER = {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "PREEMPTED", "OUT_OF_MEMORY"}
 CLUSTER = Path(os.environ["HDMEA_SLURM"])
 _LOOK_EVERY_S = 0.1

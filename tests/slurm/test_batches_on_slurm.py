@@ -41,7 +41,7 @@ def test_six_recordings_in_immediate_mode_are_six_jobs(
     batch.run(*RESULTS, limit_s=300)
     assert list(map(batch.digest, RESULTS)) == list(map(recordings.digest, RECORDINGS))
     assert list(batch.jobs().values()) == ["COMPLETED"] * 6
-    in_turn = ["load_recording", "sections", "features.on_off", "assemble"]
+    in_turn = ["load_recording", "features.frif", "assemble"]
     assert minutes_of(next(iter(batch.jobs()))) == LEAST_MIN * len(in_turn)
 
 
@@ -99,7 +99,7 @@ def test_a_job_ends_before_its_time_is_up_and_is_continued(
     slow_batch: Batch, recordings: Recordings
 ) -> None:
     slow_batch.configure_naps(8.5)
-    slow_batch.hurry(runtime_min=2, lead_s=55, retries=5)
+    slow_batch.hurry(runtime_min=2, lead_s=55, retries=5, partition="roomy")
     said = slow_batch.run(RESULT, limit_s=330)
     first = slow_batch.jobs_with_naps()[0]
     assert slow_batch.jobs()[first] == "FAILED", said  # not TIMEOUT: it ended by itself
