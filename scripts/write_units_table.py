@@ -10,4 +10,5 @@ with job() as snakemake, made(snakemake.output.table):
         snakemake.input.sessions,
         snakemake.output.table,
         columns_path=snakemake.output.columns,
+        parquet_path=snakemake.output.get("parquet"),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import errno
 import os
+import sys
 from pathlib import Path
 from statistics import NormalDist
 
@@ -230,6 +231,44 @@ def test_the_dictionary_tells_of_every_column(tmp_path: Path) -> None:
     for name, row in told.items():
         for cell in filter(None, cells[name]):
             assert kinds[row["type"]](cell) is not None, (name, cell)
+
+
+def test_parquet_has_the_cells_of_the_table_and_what_they_are(tmp_path: Path) -> None:
+    from pyarrow import parquet
+
+    saved = hand_session().save(tmp_path / "a.h5")
+    path = tmp_path / "units.parquet"
+    cells = read(write_units_table([saved], tmp_path / "units.csv", parquet_path=path))
+    table = parquet.read_table(path)
+    assert table.column_names == list(cells.columns)
+    for name, values in table.to_pydict().items():
+        empty = cells[name].isna()
+        assert [value is None for value in values] == empty.tolist(), name
+        defined = [value for value in values if value is not None]
+        assert defined == cells[name][~empty].tolist(), name
+    schema = table.schema
+    assert [str(schema.field(name).type) for name in ("recording", "unit_id", "snr")] == [
+        "string", "int64", "double",
+    ]  # fmt: skip
+    assert schema.field("on_off.r_on_hz").metadata == {
+        b"unit": b"Hz",
+        b"description": b"a column",
+        b"made_by": b"extract_features on_off",
+        b"version": b"1",
+        b"defined_in": b"docs/definitions.md, on_off",
+    }
+    none = hand_session(n_units=0).save(tmp_path / "none.h5")
+    write_units_table([none], tmp_path / "none.csv", parquet_path=path)
+    assert parquet.read_table(path).num_rows == 0
+
+
+def test_without_pyarrow_it_is_said_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved = hand_session().save(tmp_path / "a.h5")
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(ParameterError, match=r"pip install 'hdmea\[parquet\]'"):
+        write_units_table([saved], tmp_path / "a.csv", parquet_path=tmp_path / "a.parquet")
 
 
 def test_columns_of_two_versions_are_told_with_both() -> None:

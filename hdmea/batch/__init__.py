@@ -12,7 +12,7 @@ from hdmea.batch.doctor import Finding, examine
 from hdmea.batch.forecast import Forecast, forecast, in_total
 from hdmea.batch.leftovers import Leftover, leftovers, remove
 from hdmea.batch.made import made
-from hdmea.batch.past import COLUMNS, TABLE, Past, last_result
+from hdmea.batch.past import COLUMNS, PARQUET, TABLE, Past, last_result
 from hdmea.batch.plan import (
     Part,
     all_steps,
@@ -34,6 +34,7 @@ from hdmea.tsv import few
 __all__ = [
     "BATCH_PAGE",
     "COLUMNS",
+    "PARQUET",
     "TABLE",
     "BatchRow",
     "Discovery",

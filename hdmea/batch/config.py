@@ -96,6 +96,11 @@ class WorkflowConfig(Strict):
         description="`snakemake --report` takes in the picture of every recording, some 0.2 MB "
         "each; in deferred mode the pictures are then jobs of their own",
     )
+    units_parquet: bool = Field(
+        default=False,
+        description="the table of all units as units.parquet, too, with types, units and "
+        "descriptions of columns; needs pyarrow",
+    )
     checkpoints: tuple[StepName, ...] = Field(
         default=(), description="steps after which a whole session file is written as well"
     )

@@ -30,6 +30,8 @@ TABLE = "units.csv"
 """The table of all units, in the folder of results."""
 COLUMNS = "units_columns.csv"
 """What its columns are."""
+PARQUET = "units.parquet"
+"""The same table, where it is asked for."""
 _CHECKED = ".checked.json"
 _KINDS = ("inputs", "results", "contents")
 _LARGE_BYTES = 10**9

@@ -12,6 +12,7 @@ from hdmea.arrays import Array
 from hdmea.errors import ParameterError
 from hdmea.export.readings import included, n_units, no_peak_reasons, sta_stimuli, z_peaks
 from hdmea.export.units_columns import HEAD, STA_COLUMNS, UnitsColumn, described, in_common
+from hdmea.export.units_parquet import write_units_parquet
 from hdmea.session import PipelineSession
 from hdmea.session.tables import is_column, q_after_p
 from hdmea.store.small_file import write_small_table
@@ -48,6 +49,7 @@ def write_units_table(
     *,
     all_units: bool = False,
     columns_path: str | Path | None = None,
+    parquet_path: str | Path | None = None,
 ) -> Path:
     """Write one row per recording and included unit, and everything scalar that is known of it.
 
@@ -75,6 +77,9 @@ def write_units_table(
     columns_path
         A data dictionary is written, too, CSV: type, unit and description of each column, what
         made it, the version of its definition, and where that is.
+    parquet_path
+        The same table is written, too, as Parquet, which keeps types and the dictionary; it needs
+        pyarrow.
 
     Returns
     -------
@@ -84,7 +89,7 @@ def write_units_table(
     Raises
     ------
     ParameterError
-        If no file is given or two are of the same recording.
+        If no file is given, two are of the same recording, or pyarrow is missing.
     FileMissingError, SessionFileError
         If a file is missing or damaged.
     OutputWriteError
@@ -111,16 +116,18 @@ def write_units_table(
         raise ParameterError("no session files are given; a table needs at least one")
     names = {name for _, columns in recordings.values() for name in columns}
     header = q_after_p(sorted(names, key=_order))
-    rows: list[Iterable[str]] = [header]
+    rows: list[tuple[str, ...]] = []
     for recording in sorted(recordings):
         columns = recordings[recording][1]
         empty = [""] * len(columns["unit_id"])
         rows += zip(*(columns.get(name, empty) for name in header), strict=True)
+    of_columns = in_common(told)
     if columns_path is not None:
-        of_columns = in_common(told)
         lines = [(name, *vars(of_columns[name]).values()) for name in header]
         write_small_table(columns_path, [HEAD, *lines])
-    return write_small_table(csv_path, rows)
+    if parquet_path is not None:
+        write_units_parquet(parquet_path, header, rows, of_columns)
+    return write_small_table(csv_path, [header, *rows])
 
 
 def _order(name: str) -> tuple[Any, ...]:

@@ -16,6 +16,7 @@ from snakemake.utils import min_version, validate
 from hdmea.batch import (
     BATCH_PAGE,
     COLUMNS,
+    PARQUET,
     TABLE,
     HdmeaError,
     Past,
@@ -175,6 +176,10 @@ def pictures_to_draw(wildcards):
     return [
         f"{OUT}/{name}.png" for name in not_refused() if name in sessions - pictures
     ]
+
+
+def parquet_output():
+    return {"parquet": f"{OUT}/{PARQUET}"} if CONFIG.units_parquet else {}
 
 
 def in_report(picture):
@@ -396,7 +401,12 @@ def table_of(sessions):
         return [f"{table} is of an earlier run"] if table.exists() else []
     try:
         with made(table):
-            write_units_table(sessions, table, columns_path=Path(OUT, COLUMNS))
+            write_units_table(
+                sessions,
+                table,
+                columns_path=Path(OUT, COLUMNS),
+                parquet_path=parquet_output().get("parquet"),
+            )
     except HdmeaError as error:
         return [f"{table} was not written: {error}"]
     date_before(table, sessions)

@@ -5,6 +5,7 @@ rule units_table:
     input:
         sessions=all_sessions,
     output:
+        **parquet_output(),
         table=report(
             f"{OUT}/units.csv",
             caption="../report/units.rst",
