@@ -17,7 +17,7 @@ from hdmea.simulate import SimulatedDataset
 SCENARIOS = sorted(path.parent for path in (ROOT / "tests/workflow").glob("*/config.yaml"))
 KEYS = {
     *("command", "empty_files", "fails", "jobs", "leaves"),
-    *("lines_at_most", "made", "not_said", "said"),
+    *("lines_at_most", "made", "not_said", "said", "then"),
 }
 """What an expectation may say; without a command it is about a dry run."""
 
@@ -50,6 +50,23 @@ def prepare(scenario: Path, folder: Path, dataset: SimulatedDataset) -> dict[str
     return expected
 
 
+def run(folder: Path, words: list[str], capfd: pytest.CaptureFixture[str]) -> tuple[bool, str]:
+    """Snakemake in this process: whether all went well, and what it said."""
+    program = ["-s", str(ROOT / "workflow/Snakefile"), "--cores", "2"]
+    program += ["--workflow-profile", str(ROOT / "profiles/default")]
+    # in a folder of ours, not in one that Snakemake leaves to the end of the process
+    program += ["--runtime-source-cache-path", str(folder / ".snakemake/sources")]
+    parser, arguments = parse_args([*program, *words])
+    is_fine = bool(args_to_api(arguments, parser))
+    captured = capfd.readouterr()
+    return is_fine, captured.out + captured.err
+
+
+def with_total(expected: dict[str, int]) -> dict[str, int]:
+    """As `jobs` gives it back."""
+    return {**expected, "total": sum(expected.values())} if expected else {}
+
+
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda path: path.name)
 def test_scenario(
     scenario: Path,
@@ -62,27 +79,22 @@ def test_scenario(
     assert expected.keys() <= KEYS
     before = {path.name for path in tmp_path.iterdir()}
     monkeypatch.chdir(tmp_path)
-    program = ["-s", str(ROOT / "workflow/Snakefile"), "--cores", "2"]
-    program += ["--workflow-profile", str(ROOT / "profiles/default")]
-    # in a folder of ours, not in one that Snakemake leaves to the end of the process
-    program += ["--runtime-source-cache-path", str(tmp_path / ".snakemake/sources")]
-    parser, arguments = parse_args([*program, *expected.get("command", ["-n"])])
-    is_fine = args_to_api(arguments, parser)
-    captured = capfd.readouterr()
-    said = captured.out + captured.err
-
+    is_fine, said = run(tmp_path, expected.get("command", ["-n"]), capfd)
     assert is_fine != expected.get("fails", False), said
     assert [words for words in expected.get("said", ()) if words not in said] == [], said
     assert [words for words in expected.get("not_said", ()) if words in said] == []
     if "jobs" in expected:
-        total = sum(expected["jobs"].values())
-        assert jobs(said) == {**expected["jobs"], "total": total}
+        assert jobs(said) == with_total(expected["jobs"])
     if "lines_at_most" in expected:
         assert len(said.splitlines()) <= expected["lines_at_most"], said
     if "leaves" in expected:
         left = {path.name for path in tmp_path.iterdir()} - before - {".snakemake"}
         assert left == set(expected["leaves"])
     assert [name for name in expected.get("made", ()) if not (tmp_path / name).is_file()] == []
+    for then in expected.get("then", ()):
+        is_fine, said = run(tmp_path, then["command"], capfd)
+        assert is_fine, said
+        assert jobs(said) == with_total(then["jobs"])
 
 
 def test_scenarios_are_told_from_each_other() -> None:

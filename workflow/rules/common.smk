@@ -154,7 +154,8 @@ def all_results(wildcards):
     if TABLE in REFUSED:
         last = [*sessions, f"{OUT}/.refused/{TABLE}"]
     else:
-        last = [f"{OUT}/{TABLE}", f"{OUT}/{BATCH_PAGE}"]
+        names = [TABLE, COLUMNS, BATCH_PAGE] + [PARQUET] * CONFIG.units_parquet
+        last = [f"{OUT}/{name}" for name in names]
     return [
         *pictures_to_draw(wildcards),
         *expand(
