@@ -43,7 +43,7 @@ test: .venv/ready
 # Skipped with the reason, and without an error, where there can be no SLURM.
 test-slurm: .venv/ready
 	$(BIN)/python scripts/slurm_cluster.py with \
-	  timeout --signal=INT --kill-after=30 450 $(BIN)/python -m pytest -n 4 --dist load tests/slurm
+	  timeout --signal=INT --kill-after=30 900 $(BIN)/python -m pytest -n 4 --dist load tests/slurm
 
 oracles: .venv-oracles/ready
 	.venv-oracles/bin/python -m pytest -n logical --maxprocesses 8 oracles
