@@ -327,9 +327,9 @@ def _included_s(
     where = f"{path}: {unit.name}"
     n = rejected = zeros = 0
     for stamps, included in _peak_blocks(peaks):
-        kept, others = stamps.compress(included), stamps.compress(~included)
-        rejected += others.size
-        zeros += others.size - int(np.count_nonzero(others))
+        kept = stamps.compress(included)
+        rejected += stamps.size - kept.size
+        zeros += _n_zeros(stamps) - _n_zeros(kept)
         # Judged before it is made whole: what is not a number fits no range.
         if kept.size and not 0 <= kept.min() <= kept.max() <= _latest_us(duration_s):
             # Cause: the file is damaged, its duration or the unit of its time stamps is not what is
@@ -353,6 +353,10 @@ def _included_s(
     if not (train[1:] >= train[:-1]).all():
         train.sort()
     return n, rejected
+
+
+def _n_zeros(stamps: npt.NDArray[Any]) -> int:
+    return stamps.size - int(np.count_nonzero(stamps))
 
 
 def _peak_blocks(
