@@ -10,9 +10,11 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from queue import SimpleQueue
 from types import FrameType
+from typing import Any
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _SHELLS = {"sh", "bash", "dash"}
@@ -108,6 +110,40 @@ def pass_sigterm_on() -> None:
                             process.terminate()
 
     threading.Thread(target=pass_on, name="passes SIGTERM on", daemon=True).start()
+
+
+def in_a_thread(handler: Callable[..., object]) -> Callable[..., None]:
+    """Let a handler of signals wait for what it may not wait for where it was called.
+
+    A handler is called in the midst of what the main thread does, which goes on when it returns. If
+    it waits for a lock that this thread has, it waits for ever.
+
+    Parameters
+    ----------
+    handler
+        Called with what the handler that is returned is called with, in a thread of its own.
+
+    Examples
+    --------
+    >>> from threading import Lock
+    >>> lock, heard = Lock(), SimpleQueue()
+    >>> def hear(number):
+    ...     with lock:
+    ...         heard.put(number)
+    >>> hears = in_a_thread(hear)
+    >>> with lock:
+    ...     hears(15)
+    >>> heard.get()
+    15
+    """
+    calls: SimpleQueue[tuple[Any, ...]] = SimpleQueue()  # the one queue that handlers may put into
+
+    def hear() -> None:
+        while True:
+            handler(*calls.get())
+
+    threading.Thread(target=hear, name="hears signals", daemon=True).start()
+    return lambda *arguments: calls.put(arguments)
 
 
 def is_asked_to_end() -> bool:

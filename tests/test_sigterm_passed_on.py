@@ -1,4 +1,4 @@
-"""SIGTERM that reaches a job's Snakemake alone reaches its work."""
+"""What Snakemake does at SIGTERM: it hears it, and passes it on to its work."""
 
 from __future__ import annotations
 
@@ -8,8 +8,24 @@ import subprocess
 import sys
 from pathlib import Path
 
+from faults.projects import ROOT, Project
 from hdmea.interruption import pass_sigterm_on
+from hdmea.simulate import SimulatedDataset
 
+IN_THE_MIDST = """
+import signal, sys
+from snakemake.cli import main
+from snakemake.scheduling.job_scheduler import JobScheduler
+
+finish = JobScheduler._finish_jobs  # which is called while the scheduler has its lock
+
+def interrupted(scheduler):
+    signal.raise_signal(signal.SIGTERM)
+    finish(scheduler)
+
+JobScheduler._finish_jobs = interrupted
+main(sys.argv[1:])
+"""
 WAITS = """
 import signal, subprocess, sys
 from hdmea.interruption import pass_sigterm_on
@@ -66,3 +82,21 @@ def test_what_signals_wake_up_already_is_left_alone() -> None:
         signal.set_wakeup_fd(before)
         ours.close()
         theirs.close()
+
+
+def test_snakemake_hears_it_whatever_it_is_doing(
+    tiny_dataset: SimulatedDataset, tmp_path: Path
+) -> None:
+    pair = tiny_dataset.recordings["demo_retina_1"]
+    files = {"rec": (pair.cmcr_path, pair.cmtr_path)}
+    Project(tmp_path, tiny_dataset.stimuli_path, files, {"load_recording": None}).configure()
+    options = ["-s", ROOT / "workflow/Snakefile", "--workflow-profile", ROOT / "profiles/default"]
+    done = subprocess.run(
+        [sys.executable, "-c", IN_THE_MIDST, *map(str, options), "--cores", "1"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert done.returncode == 1, done.stderr
+    assert "Will exit after finishing currently running jobs" in done.stderr

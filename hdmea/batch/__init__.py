@@ -28,7 +28,7 @@ from hdmea.batch.resources import job_memory_mb, job_runtime_min, larger_than_co
 from hdmea.batch.sole_run import be_the_only_run
 from hdmea.batch.status import Status, status_kept, status_path, work_key
 from hdmea.errors import HdmeaError
-from hdmea.interruption import pass_sigterm_on
+from hdmea.interruption import in_a_thread, pass_sigterm_on
 from hdmea.tsv import few
 
 __all__ = [
@@ -57,6 +57,7 @@ __all__ = [
     "examine",
     "few",
     "forecast",
+    "in_a_thread",
     "in_short",
     "in_total",
     "job_memory_mb",

@@ -6,6 +6,7 @@
 import os
 import sys
 import time
+from contextlib import suppress
 from functools import cache
 from inspect import signature
 from pathlib import Path
@@ -25,6 +26,7 @@ from hdmea.batch import (
     be_the_only_run,
     few,
     forecast,
+    in_a_thread,
     in_total,
     last_result,
     in_short,
@@ -52,6 +54,14 @@ min_version("9.0")
 # Of a job's own Snakemake: its script is to hear of the end.
 if not workflow.is_main_process:
     pass_sigterm_on()
+
+# At SIGTERM Snakemake waits for a lock, for ever if what it does at that moment has it. A version
+# that is built otherwise stays as it is.
+with suppress(ImportError, AttributeError):
+    from snakemake.scheduling.job_scheduler import JobScheduler
+
+    if JobScheduler.exit_gracefully.__module__ == JobScheduler.__module__:
+        JobScheduler.exit_gracefully = in_a_thread(JobScheduler.exit_gracefully)
 
 
 configfile: "config/config.yaml"
