@@ -13,6 +13,7 @@ import os
 import shutil
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -36,7 +37,7 @@ from faults.harms import (
 from faults.judge import FAILED, SAVED, End, Tally, hidden, judge, state_of
 from faults.kinds import EVERY_FAULT, FAULTS, FULL, KILL_AT_RANDOM, MEMORY_LIMIT, SIZE_LIMIT, Fault
 from faults.lab import Lab
-from faults.scenarios import SCENARIOS, Scenario
+from faults.scenarios import SCENARIOS, Scenario, small_session
 from faults.shim import Shim
 from faults.strace import Strace
 from hdmea.errors import OutputExistsError
@@ -260,6 +261,9 @@ def room(fault: Fault, folder: Path) -> Iterator[None]:
 def main(lab: Path, folder: Path, name: str, asked: Mapping[str, Any]) -> None:
     """Do harm to a scenario; see `faults.planting.plant`."""
     logging.disable()
+    with tempfile.TemporaryDirectory() as spare:
+        # What is imported at its first use another user may have no right to read.
+        small_session(1).save(Path(spare) / "rec.h5")
     planter: Planter = NoPlanter()
     if asked["planter"] == "shim":
         planter = Shim(folder)
