@@ -37,58 +37,8 @@ FOLDER = "HDMEA_SLURM"
 _STARTED, _OWNER = "started.json", "for whom it was started"
 _LIMIT_S = 30.0
 
-CONFIGURATION = """\
-ClusterName=private
-SlurmctldHost={host}(127.0.0.1)
-SlurmctldPort={control_port}
-CommunicationParameters=NoInAddrAny,NoCtldInAddrAny
-AuthType=auth/munge
-AuthInfo=socket={folder}/munge.socket,cred_expire=10
-CredType=cred/munge
-SlurmUser=root
-SlurmdUser=root
-StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/spool.%n
-SlurmctldPidFile={folder}/slurmctld.pid
-SlurmdPidFile={folder}/slurmd.%n.pid
-SlurmctldLogFile={folder}/slurmctld.log
-SlurmdLogFile={folder}/slurmd.%n.log
-SlurmctldDebug=info
-SlurmdDebug=info
-MpiDefault=none
-SwitchType=switch/none
-# No cgroups: processes are found by their parents, and memory is looked at every two seconds.
-ProctrackType=proctrack/linuxproc
-TaskPlugin=task/none
-JobAcctGatherType=jobacct_gather/linux
-JobAcctGatherFrequency=2
-JobAcctGatherParams=OverMemoryKill
-AccountingStorageType=accounting_storage/none
-JobCompType=jobcomp/filetxt
-JobCompLoc={folder}/jobs.txt
-# Twelve processors a node, whatever there are: jobs are small here, and mostly wait.
-SelectType=select/cons_tres
-SelectTypeParameters=CR_Core_Memory
-SlurmdParameters=config_overrides
-DefMemPerCPU=500
-SchedulerType=sched/backfill
-SchedulerParameters=sched_interval=2,sched_min_interval=0,bf_interval=2,batch_sched_delay=0,defer_batch
-# What people wait for elsewhere takes seconds here.
-MinJobAge=300
-KillWait=10
-SlurmdTimeout=10
-BatchStartTimeout=10
-ReturnToService=2
-NodeName={nodes} NodeAddr=127.0.0.1 NodeHostname={host} Port={node_ports} CPUs=12 RealMemory=12000
-PartitionName=normal Nodes=node1 Default=YES MaxTime=INFINITE MaxCPUsPerNode=3
-PartitionName=roomy Nodes=node1 MaxTime=INFINITE
-# Jobs of `urgent` take the place of those of `cheap`, which have some seconds to end.
-PreemptType=preempt/partition_prio
-PreemptMode=REQUEUE
-PartitionName=cheap Nodes=node2 PriorityTier=1 MaxTime=INFINITE GraceTime=30
-PartitionName=urgent Nodes=node2 PriorityTier=2 MaxTime=INFINITE PreemptMode=OFF
-PartitionName=frail Nodes=node[3-4] MaxTime=INFINITE
-"""
+CONFIGURATION = Path(__file__).with_name("private_slurm.conf")
+"""Its slurm.conf, in which places, ports and the computer's name are filled in."""
 
 
 class Refusal(Exception):  # noqa: N818 - it is an answer
@@ -167,7 +117,7 @@ def start(folder: Path) -> None:
     key.touch(mode=0o600)
     key.write_bytes(secrets.token_bytes(128))
     ports = _free_ports(1 + len(NODES))
-    text = CONFIGURATION.format(
+    text = CONFIGURATION.read_text(encoding="utf-8").format(
         folder=folder,
         host=socket.gethostname(),
         nodes=",".join(NODES),
