@@ -40,10 +40,13 @@ demo: .venv/ready
 test: .venv/ready
 	$(BIN)/python -m pytest -n logical --maxprocesses 8
 
+FOR_900_S = timeout --signal=INT --kill-after=30 900
 # Skipped with the reason, and without an error, where there can be no SLURM.
 test-slurm: .venv/ready
-	$(BIN)/python scripts/slurm_cluster.py with \
-	  timeout --signal=INT --kill-after=30 900 $(BIN)/python -m pytest -n 4 --dist load tests/slurm
+	$(BIN)/python -m scripts.private_slurm with $(FOR_900_S) $(BIN)/python -m pytest \
+	  -n 4 --dist load tests/slurm/test_batches_on_slurm.py
+	$(BIN)/python -m scripts.private_slurm with --accounts $(FOR_900_S) $(BIN)/python -m pytest \
+	  -n 4 --dist load tests/slurm/test_with_accounts.py
 
 oracles: .venv-oracles/ready
 	.venv-oracles/bin/python -m pytest -n logical --maxprocesses 8 oracles

@@ -20,7 +20,7 @@ from slurm.naps import BEGUN, DONE, MEGABYTES, NAPS, NOTES, SECONDS
 
 from faults.lab import PARAMETERS
 from faults.projects import ROOT, Project
-from scripts.slurm_cluster import stop_node
+from scripts.private_slurm.cluster import stop_node
 
 STEPS: dict[str, Any] = {
     "load_recording": PARAMETERS["load_recording"],
@@ -68,6 +68,7 @@ class Batch(Project):
         runtime_min: int = 10,
         lead_s: int = 120,
         partition: str = "normal",
+        account: str = "",
         retries: int = 2,
     ) -> None:
         """Take the profile as it is shipped, with seconds and minutes of tests."""
@@ -77,6 +78,7 @@ class Batch(Project):
             "in_turn=1",
             f"slurm_partition='{partition}'",
             f"slurm_extra='--signal=TERM@{lead_s}'",
+            *([f"slurm_account='{account}'"] if account else []),
             *("--set-resources", f"process_recording:runtime={runtime_min}"),
             *("--workflow-profile", str(ROOT / "profiles/slurm")),
             *("--slurm-jobname-prefix", self.prefix),
@@ -194,8 +196,8 @@ def ended(process: subprocess.Popen[str], limit_s: float) -> str:
 
 def repair(node: str) -> None:
     """Start the daemon of a node that has failed."""
-    program = [sys.executable, str(ROOT / "scripts/slurm_cluster.py"), "start-node"]
-    subprocess.run([*program, str(CLUSTER), node], check=True, timeout=20)
+    program = [sys.executable, "-m", "scripts.private_slurm", "start-node"]
+    subprocess.run([*program, str(CLUSTER), node], cwd=ROOT, check=True, timeout=20)
 
 
 def seconds_of(job: str) -> int:

@@ -110,11 +110,12 @@ def test_a_job_ends_before_its_time_is_up_and_is_continued(
     assert slow_batch.digest(RESULT) == recordings.digest(REC, naps=len(NAPS))
 
 
+@pytest.mark.parametrize("partition", ["cheap", "abrupt"])
 def test_a_preempted_job_makes_room_and_is_continued(
-    slow_batch: Batch, recordings: Recordings
+    partition: str, slow_batch: Batch, recordings: Recordings
 ) -> None:
     slow_batch.configure_naps(2.0)
-    slow_batch.hurry(partition="cheap")
+    slow_batch.hurry(partition=partition)
     with slow_batch.started(RESULT) as snakemake:
         wait_until(lambda: slow_batch.begun(2), "a nap", of=snakemake)
         urgent = slow_batch.submit("true", "--partition=urgent", "--exclusive")
@@ -123,7 +124,9 @@ def test_a_preempted_job_makes_room_and_is_continued(
     first = slow_batch.jobs_with_naps()[0]
     assert slow_batch.jobs()[urgent] == "COMPLETED"
     assert seconds_of(first) < 60
+    begun = slow_batch.times(BEGUN)
     assert slow_batch.times() == ONCE
+    assert begun.total() <= len(NAPS) + (partition == "abrupt")  # the nap that it was in
     assert slow_batch.digest(RESULT) == recordings.digest(REC, naps=len(NAPS))
 
 
@@ -164,8 +167,6 @@ def test_ctrl_c_leaves_no_job_and_a_killed_snakemake_is_continued(
     slow_batch: Batch, recordings: Recordings
 ) -> None:
     slow_batch.configure_naps(2.0)
-    # a Ctrl-C that comes while SLURM is being asked cancels nothing: docs/cluster.md
-    slow_batch.environment["HDMEA_ASK_EVERY_S"] = "10"
     with slow_batch.started(RESULT) as snakemake:
         wait_until(lambda: slow_batch.begun(2), "a nap", of=snakemake)
         os.killpg(snakemake.pid, signal.SIGINT)  # as a terminal does
@@ -186,6 +187,14 @@ def test_ctrl_c_leaves_no_job_and_a_killed_snakemake_is_continued(
 
 
 # -- the cluster itself ----------------------------------------------------------------------------
+
+
+def test_what_slurm_refuses_is_told(slow_batch: Batch) -> None:
+    slow_batch.configure()
+    slow_batch.hurry(partition="nowhere", retries=0)
+    said = slow_batch.run(RESULT, code=1, limit_s=60)
+    assert f"{RESULT}: SLURM sbatch failed. The error message was" in said
+    assert "invalid partition specified: nowhere" in said
 
 
 def test_there_is_no_accounting_and_nothing_listens_beyond_the_loopback(slow_batch: Batch) -> None:

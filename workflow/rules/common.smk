@@ -26,7 +26,6 @@ from hdmea.batch import (
     be_the_only_run,
     few,
     forecast,
-    in_a_thread,
     in_total,
     last_result,
     in_short,
@@ -54,15 +53,6 @@ min_version("9.0")
 # Of a job's own Snakemake: its script is to hear of the end.
 if not workflow.is_main_process:
     pass_sigterm_on()
-
-# At SIGTERM Snakemake waits for a lock, for ever if what it does at that moment has it. A version
-# that is built otherwise stays as it is.
-with suppress(ImportError, AttributeError):
-    from snakemake.scheduling.job_scheduler import JobScheduler
-
-    if JobScheduler.exit_gracefully.__module__ == JobScheduler.__module__:
-        JobScheduler.exit_gracefully = in_a_thread(JobScheduler.exit_gracefully)
-
 
 configfile: "config/config.yaml"
 
@@ -436,7 +426,11 @@ def failures():
     lines = []
     for log in sorted(Path(OUT, "logs").rglob("*.log")):
         said = log.read_text(encoding="utf-8", errors="replace").splitlines() or [""]
-        if log.stat().st_mtime >= STARTED and not said[-1].endswith(" DONE"):
+        if log.stat().st_mtime < STARTED or said[-1].endswith(" DONE"):
+            continue
+        if said == [""]:
+            lines.append(f"FAILED: {log} is empty: its job has not begun, or was ended at once")
+        else:
             errors = [i for i, line in enumerate(said) if " ERROR " in line] or [-1]
             lines += [
                 f"FAILED: {said[errors[-1]]}",

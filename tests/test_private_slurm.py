@@ -11,8 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from scripts import slurm_cluster
-from scripts.slurm_cluster import Process, Refusal, refuse_where_it_cannot_be, stop
+from scripts.private_slurm import cluster
+from scripts.private_slurm.cluster import refuse_where_it_cannot_be, stop
+from scripts.private_slurm.daemons import (
+    Process,
+    Refusal,
+    note,
+    path_of,
+    running,
+    time_of_start,
+)
 
 
 @pytest.fixture
@@ -20,9 +28,9 @@ def system_wide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A computer on which there can be one, whose /etc/slurm/slurm.conf is this file."""
     path = tmp_path / "etc/slurm.conf"
     path.parent.mkdir()
-    monkeypatch.setattr(slurm_cluster, "SYSTEM_WIDE", path)
-    monkeypatch.setattr(slurm_cluster, "_program", lambda name: f"/usr/sbin/{name}")
-    monkeypatch.setattr(slurm_cluster, "_running", lambda _: [])
+    monkeypatch.setattr(cluster, "SYSTEM_WIDE", path)
+    monkeypatch.setattr(cluster, "path_of", lambda name: f"/usr/sbin/{name}")
+    monkeypatch.setattr(cluster, "running", lambda _: [])
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(socket, "gethostbyname", lambda _: "127.0.0.1")
     refuse_where_it_cannot_be()
@@ -40,8 +48,8 @@ def noted(folder: Path, pid: int, started: str | None = None) -> Path:
     """A folder that says what was started for it."""
     folder.mkdir()
     (folder / "slurm.conf").touch()
-    known = slurm_cluster._time_of_start(pid) if started is None else started
-    slurm_cluster._note(folder, Process("munged", pid, known))
+    known = time_of_start(pid) if started is None else started
+    note(folder, Process("munged", pid, known))
     return folder
 
 
@@ -65,7 +73,7 @@ def of_another_user(_: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def without_packages(_: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(slurm_cluster, "_program", lambda _: "")
+    monkeypatch.setattr(cluster, "path_of", lambda _: "")
 
 
 def seen_from_outside(_: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,7 +91,7 @@ def linked(system_wide: Path, _: pytest.MonkeyPatch) -> None:
 
 
 def a_node(_: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(slurm_cluster, "_running", lambda _: ["slurmd"])
+    monkeypatch.setattr(cluster, "running", lambda _: ["slurmd"])
 
 
 def started_before(system_wide: Path, _: pytest.MonkeyPatch) -> None:
@@ -114,8 +122,8 @@ def test_where_there_can_be_none_it_is_skipped_with_the_reason(
     before = system_wide.is_symlink(), system_wide.exists()
     with pytest.raises(Refusal, match=said):
         refuse_where_it_cannot_be()
-    monkeypatch.setattr(slurm_cluster, "install", lambda: None)
-    assert slurm_cluster.run_with_cluster(["echo", "it ran"]) == 0
+    monkeypatch.setattr(cluster, "install", lambda **_: None)
+    assert cluster.run_with_cluster(["echo", "it ran"]) == 0
     out, err = capfd.readouterr()
     assert out == ""
     assert err.startswith("SKIPPED, there can be no SLURM here: ")
@@ -128,7 +136,17 @@ def test_what_a_killed_run_has_left_is_ended_by_the_next(
 ) -> None:
     folder = noted(tmp_path / "left", sleeper.pid)
     system_wide.symlink_to(folder / "slurm.conf")
-    slurm_cluster._note(folder, Process(slurm_cluster._OWNER, os.getpid(), "1"))
-    slurm_cluster._stop_orphans()
+    note(folder, Process(cluster._OWNER, os.getpid(), "1"))
+    cluster._stop_orphans()
     assert sleeper.wait(5) == -15
     refuse_where_it_cannot_be()
+
+
+def test_what_has_ended_does_not_run_though_nobody_has_taken_notice(tmp_path: Path) -> None:
+    program = tmp_path / "own-sleep"  # a name that no other process has
+    program.symlink_to(path_of("sleep"))
+    with subprocess.Popen([program, "50"]) as process:
+        assert running({program.name}) == [program.name]
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert running({program.name}) == []
