@@ -54,6 +54,7 @@ min_version("9.0")
 if not workflow.is_main_process:
     pass_sigterm_on()
 
+
 configfile: "config/config.yaml"
 
 
@@ -429,7 +430,9 @@ def failures():
         if log.stat().st_mtime < STARTED or said[-1].endswith(" DONE"):
             continue
         if said == [""]:
-            lines.append(f"FAILED: {log} is empty: its job has not begun, or was ended at once")
+            lines.append(
+                f"FAILED: {log} is empty: its job has not begun, or was ended at once"
+            )
         else:
             errors = [i for i, line in enumerate(said) if " ERROR " in line] or [-1]
             lines += [

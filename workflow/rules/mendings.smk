@@ -76,7 +76,9 @@ def in_one_word(query_job_status):
 
     async def asked(*args):
         states, took_s = await query_job_status(*args)
-        return {job: said.split()[0] for job, said in (states or {}).items() if said}, took_s
+        return {
+            job: said.split()[0] for job, said in (states or {}).items() if said
+        }, took_s
 
     return asked
 
