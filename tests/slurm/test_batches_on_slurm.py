@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 
@@ -157,6 +158,26 @@ def test_a_node_fails_and_another_one_goes_on(slow_batch: Batch, recordings: Rec
             repair(node)
     assert snakemake.returncode == 0, said
     assert sum(slow_batch.times(BEGUN).values()) <= len(NAPS) + 1
+    assert slow_batch.digest(RESULT) == recordings.digest(REC, naps=len(NAPS))
+
+
+def test_a_cluster_that_does_not_answer_for_a_while_is_asked_again(
+    slow_batch: Batch, recordings: Recordings
+) -> None:
+    deaf, programs = slow_batch.folder / "deaf", slow_batch.folder / "programs"
+    programs.mkdir()
+    squeue = programs / "squeue"
+    squeue.write_text(f'#!/bin/sh\n[ -e {deaf} ] && exit 1\nexec {shutil.which("squeue")} "$@"\n')
+    squeue.chmod(0o755)
+    slow_batch.environment["PATH"] = f"{programs}:{os.environ['PATH']}"
+    slow_batch.configure_naps(2.0)
+    with slow_batch.started(RESULT) as snakemake:
+        wait_until(lambda: slow_batch.begun(2), "a nap", of=snakemake)
+        deaf.touch()
+        wait_until(lambda: not slow_batch.left(), "the job ends", of=snakemake)
+        deaf.unlink()
+        said = ended(snakemake, 60)
+    assert snakemake.returncode == 0, said
     assert slow_batch.digest(RESULT) == recordings.digest(REC, naps=len(NAPS))
 
 

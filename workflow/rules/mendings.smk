@@ -20,8 +20,8 @@ with suppress(ImportError, AttributeError):
 def told(run_job):
     """What goes wrong with the submission of a group, such as an account that there is not.
 
-    The plugin asks a group for its rule in order to tell: that fails, nobody hears of it, and
-    Snakemake waits for a job that there is not.
+    To tell it, the plugin asks a group what only single jobs have. That fails, nobody hears of it,
+    and Snakemake waits for a job that there is not.
     """
 
     def submitted(executor, job):
@@ -71,14 +71,17 @@ def waking_up(sleep):
     return slept
 
 
-def in_one_word(query_job_status):
-    """The states of jobs. sacct says by whom one was cancelled, and that is no state to the plugin."""
+def states_of_jobs(query_job_status):
+    """The states of jobs, in a word each; none while SLURM does not answer.
+
+    sacct says by whom a job was cancelled, and that is no state to the plugin. If SLURM does not
+    answer, it forgets all jobs, and Snakemake waits for them: it is to ask again later.
+    """
 
     async def asked(*args):
         states, took_s = await query_job_status(*args)
-        return {
-            job: said.split()[0] for job, said in (states or {}).items() if said
-        }, took_s
+        states = {job: said.split()[0] for job, said in (states or {}).items() if said}
+        return states, took_s or 0.0
 
     return asked
 
@@ -90,4 +93,4 @@ with suppress(AttributeError):
         SLURM.Executor.print_job_error = saying_why(SLURM.Executor.print_job_error)
         SLURM.Executor.cancel_jobs = cancelling_all(SLURM.Executor.cancel_jobs)
         SLURM.Executor.sleep = waking_up(SLURM.Executor.sleep)
-        SLURM.query_job_status = in_one_word(SLURM.query_job_status)
+        SLURM.query_job_status = states_of_jobs(SLURM.query_job_status)
