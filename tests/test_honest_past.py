@@ -342,11 +342,18 @@ def test_a_result_that_was_tampered_with_is_refused_and_named(
     Past(config).require_whole([recording])
 
 
+@pytest.mark.parametrize("tag", [None, "narrow"])
 def test_a_picture_and_a_table_that_were_tampered_with_are_named(
-    config: WorkflowConfig, recording: Recording
+    tag: str | None, config: WorkflowConfig, recording: Recording
 ) -> None:
-    folder = Path(config.output_dir)
-    folder.mkdir()
+    others = Path(config.output_dir) / "rec.png"  # of the results without the tag
+    config = config.model_copy(update={"tag": tag})
+    folder = Path(config.output_dir, tag or "")
+    folder.mkdir(parents=True)
+    if tag:
+        with made(others):
+            others.write_bytes(b"of another run")
+        change(others)
     picture, table = folder / "rec.png", folder / "units.csv"
     for path in (picture, table):
         path.write_bytes(b"not noted: not known")

@@ -94,6 +94,9 @@ def test_before_the_first_run_all_is_to_be_made(batch: Batch) -> None:
     found = batch.forecast()
     assert [one.name for one in found.redone] == list(STEPS_OF_CONFIG)
     assert {one.why for one in found.redone} == {"not done yet"}
+    (line,) = found.lines
+    assert line.startswith(f"one: {len(STEPS_OF_CONFIG)} of {len(STEPS_OF_CONFIG)} to be made, ")
+    assert line.endswith(" to be read: not done yet")
     raw = sum(path.stat().st_size for path in batch.files.values())
     library = sum(path.stat().st_size for path in Path("stimuli").iterdir())
     assert raw <= found.reads_bytes <= raw + 2 * library

@@ -7,7 +7,7 @@ Nothing about a step is repeated here: a new step, parameter or feature appears 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from pathlib import Path, PurePath
 from typing import Annotated, Any, Literal
 
@@ -207,11 +207,15 @@ class WorkflowConfig(Strict):
 
     def parts_there(self, recording: str, name: str = "*") -> list[Path]:
         """Parts of a recording that are there, of all tags, those of this one first."""
-        if not Path(self.steps_dir).is_dir():
+        steps = Path(self.steps_dir)
+        if not steps.is_dir():
             return []
         own = sorted(Path(self.parts_dir, recording).glob(f"{name}.h5"))
-        others = [*Path(self.steps_dir).glob(f"{recording}/{name}.h5")]
-        others += Path(self.steps_dir).glob(f"*/{recording}/{name}.h5")
+        others = [
+            path
+            for folder in (steps, *_tag_folders(steps, steps.stat().st_mtime_ns))
+            for path in (folder / recording).glob(f"{name}.h5")
+        ]
         return list(dict.fromkeys([*own, *sorted(others)]))
 
     def work_folder(self, recording: str) -> Path | None:
@@ -281,6 +285,12 @@ class WorkflowConfig(Strict):
             given = {name: of for name, of in chosen["parameters"].items() if name in FEATURES}
             chosen |= {"parameters": given} | ({"features": own} if own else {})
         return values
+
+
+@lru_cache(maxsize=4)
+def _tag_folders(steps: Path, _changed_ns: int) -> list[Path]:
+    """Folders of folders: those of tags; to be looked for once, since a batch has thousands."""
+    return [folder for folder in steps.iterdir() if any(path.is_dir() for path in folder.glob("*"))]
 
 
 def read_config(values: Mapping[str, Any]) -> WorkflowConfig:

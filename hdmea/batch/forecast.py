@@ -73,13 +73,18 @@ class Forecast:
 
     @property
     def lines(self) -> list[str]:
-        """It in words: a line about the recording, and one for each contribution to be made."""
+        """It in words: a line about the recording, and one for each contribution to be made.
+
+        Of a recording of which nothing is done yet the one line says it.
+        """
         if not self.redone:
             return [f"{self.recording}: nothing to do"]
         n_all = len(self.redone) + len(self.kept)
         size = _size(self.reads_bytes)
         head = f"{self.recording}: {len(self.redone)} of {n_all} to be made, {size} to be read"
-        made = (f"  {one.name}: {one.why}" for one in self.redone)
+        made = [f"  {one.name}: {one.why}" for one in self.redone]
+        if not self.kept and {one.why for one in self.redone} == {NOT_DONE}:
+            head, made = f"{head}: {NOT_DONE}", []
         return [head, *(f"  {error}" for error in self.unreadable), *made]
 
 
