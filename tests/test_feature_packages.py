@@ -12,7 +12,7 @@ import pytest
 import yaml
 from feature_package import ROOT, write_installed
 
-from hdmea.batch import parts_of, read_config
+from hdmea.batch import all_steps, parts_of, read_config, read_recordings
 from hdmea.batch.plan import Part
 from hdmea.batch.recordings import Recording
 from hdmea.errors import (
@@ -337,6 +337,29 @@ def test_the_configuration_knows_the_parameters_of_a_package(place: Place) -> No
         published = read_config(configured(features=features)).as_published()
         jsonschema.validate(published, schema)
         assert "toy" not in str(published)
+
+
+def test_a_recording_may_have_its_own_parameters_of_a_package(place: Place, tmp_path: Path) -> None:
+    place("toys", {"toy": "toy_module:TOY"}, toy_module=toy())
+    own, table = tmp_path / "own.yaml", tmp_path / "recordings.tsv"
+    own.write_text("extract_features: {parameters: {toy: {scale: 7}}}")
+    column = "extract_features.parameters.toy.scale"
+
+    def scales(*rows: str) -> list[float]:
+        table.write_text("\n".join([f"recording\tcmtr\toverrides\t{column}", *rows, ""]))
+        config = read_config(configured(scale=3) | {"recordings": str(table)})
+        found = read_recordings(config).values()
+        asked = [all_steps(config, one)["extract_features"] for one in found]
+        return [one["parameters"]["toy"]["scale"] for one in asked]
+
+    assert scales("a\ta.cmtr", f"b\tb.cmtr\t{own}", f"c\tc.cmtr\t{own}\t5") == [3, 7, 5]
+    with pytest.raises(
+        ParameterError, match=rf"line 2: column {column}: Input should be greater than 0"
+    ):
+        scales("a\ta.cmtr\t\t-5")
+    own.write_text("extract_features: {parameters: {toy: {scales: 7}}}")
+    with pytest.raises(ParameterError, match=r"toy\.scales: unknown, did you mean 'scale'"):
+        scales(f"b\tb.cmtr\t{own}")
 
 
 def test_a_part_is_made_anew_for_another_parameter_definition_or_package(

@@ -414,6 +414,7 @@ def test_every_step_may_be_told_otherwise_by_a_cell_or_a_file(tmp_path: Path) ->
         ("compute_stax: {}", "own.yaml: compute_stax: unknown, did you mean 'compute_sta'?"),
         ("adjust_p_values: {method: by}", "adjust_p_values is not run; name it under `steps`"),
         ("compute_sta: {threads: 2}", "compute_sta: threads: the same for all recordings"),
+        ("extract_features: {threads: 2}", "extract_features: threads: the same for all"),
         ("extract_features: {features: [frif]}", "extract_features: features: the same for all"),
         ("curate_units: {table: mine.tsv}", "curate_units: table: the same for all recordings"),
         ("compute_sta: 3", "compute_sta: must be names with values (found 3)"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
@@ -22,7 +22,8 @@ from pydantic.fields import FieldInfo
 
 from hdmea.batch.overrides import OF_THE_BATCH, merged
 from hdmea.errors import FileMissingError
-from hdmea.features.registry import FEATURES
+from hdmea.features.declaration import Feature
+from hdmea.features.registry import FEATURES, get_feature
 from hdmea.steps.registry import STEPS
 from hdmea.steps.step import StepParameters
 from hdmea.stimulus.clock_params import FrameClockParams
@@ -119,10 +120,12 @@ def columns_of(step: str, model: type[BaseModel]) -> dict[str, Column]:
     return found
 
 
-def _columns_with_step(step: str) -> Iterator[Column]:
+def _columns_with_step(
+    step: str, features: Iterable[Feature] = FEATURES.values()
+) -> Iterator[Column]:
     """Columns of a step that have its name before theirs; of features, each its own parameters."""
     if step == "extract_features":
-        models: Any = [(("parameters", one.name), one.params) for one in FEATURES.values()]
+        models: Any = [(("parameters", one.name), one.params) for one in features]
     else:
         models = [((), STEPS[step].parameters)]
     for above, model in models:
@@ -181,7 +184,13 @@ def _number(cell: str) -> Any:
 
 
 COLUMNS = _columns()
-"""Columns that are parameters of steps, by name."""
+"""Columns that are parameters of steps, by name; of features hdmea's own."""
+
+
+def columns_with(features: Iterable[str]) -> Mapping[str, Column]:
+    """`COLUMNS`, and those of features of other packages that are among these."""
+    others = [get_feature(name) for name in features if name not in FEATURES]
+    return COLUMNS | {one.name: one for one in _columns_with_step("extract_features", others)}
 
 
 def with_cells(
@@ -189,6 +198,7 @@ def with_cells(
     step: str,
     cells: Mapping[str, str],
     own: Mapping[str, Any] | None = None,
+    columns: Mapping[str, Column] = COLUMNS,
 ) -> dict[str, Any]:
     """A step's values of the configuration, with a recording's own in their place.
 
@@ -202,7 +212,7 @@ def with_cells(
     {'frame_clock': {'row': '3', 'height': 0.2}, 'probe': 'off'}
     """
     found = merged(values, own or {})
-    given = [COLUMNS[name] for name in cells if COLUMNS[name].step == step]
+    given = [columns[name] for name in cells if columns[name].step == step]
     for column in given:
         *groups, last = column.path
         inner = found
@@ -220,9 +230,11 @@ def with_cells(
     return found
 
 
-def column_at(step: str, place: tuple[int | str, ...]) -> Column | None:
+def column_at(
+    step: str, place: tuple[int | str, ...], columns: Mapping[str, Column] = COLUMNS
+) -> Column | None:
     """The column of the place in a step's parameters at which something was found to be wrong."""
-    for column in COLUMNS.values():
+    for column in columns.values():
         if column.step == step and place[: len(column.path)] == column.path:
             return column
     return None

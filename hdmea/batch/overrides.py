@@ -12,7 +12,7 @@ from hdmea.tsv import few
 from hdmea.validation import unknown
 
 OF_THE_BATCH = {
-    "extract_features": frozenset({"features"}),
+    "extract_features": frozenset({"features", "threads"}),
     "curate_units": frozenset({"table"}),
     "compute_sta": frozenset({"threads"}),
 }

@@ -13,10 +13,11 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from hdmea.batch.columns import (
-    COLUMNS,
     OF_A_RECORDING,
+    Column,
     column_at,
     column_schemas,
+    columns_with,
     input_files,
     with_cells,
 )
@@ -141,7 +142,7 @@ def read_recordings(config: WorkflowConfig) -> dict[str, Recording]:
     """
     path = Path(config.recordings)
     header, rows = read_rows(path, "table of recordings")
-    _check_header(path, header)
+    _check_header(path, header, columns_with(config.features))
     recordings: dict[str, Recording] = {}
     lines_of: dict[str, list[int]] = defaultdict(list)
     wrong: dict[str, list[int]] = defaultdict(list)
@@ -288,21 +289,22 @@ def recording_of_cells(config: WorkflowConfig, cells: Mapping[str, str]) -> Reco
         Its arguments are all that is wrong with the row.
     """
     wrong: list[str] = []
+    columns = columns_with(config.features)
     try:
-        row = RecordingRow.model_validate({n: c for n, c in cells.items() if n not in COLUMNS})
+        row = RecordingRow.model_validate({n: c for n, c in cells.items() if n not in columns})
     except ValidationError as error:
         wrong += problems(error, RecordingRow)
-    given = {name: cell for name, cell in cells.items() if name in COLUMNS and cell}
+    given = {name: cell for name, cell in cells.items() if name in columns and cell}
     own: dict[str, dict[str, Any]] = {}
     if file := cells.get("overrides", ""):
         try:
             own = read_overrides(file, config.chosen_steps)
         except ValueError as error:
             wrong.append(f"column overrides: {error}")
-    told = {*OF_A_RECORDING, *own, *(COLUMNS[name].step for name in given)}
+    told = {*OF_A_RECORDING, *own, *(columns[name].step for name in given)}
     parameters: dict[str, StepParameters] = {}
     for step in filter(told.__contains__, config.chosen_steps):
-        values = with_cells(config.parameters(step), step, given, own.get(step))
+        values = with_cells(config.parameters(step), step, given, own.get(step), columns)
         found, problems_of_step = _parameters(config, step, values)
         said_by = f" (in {file}, or a cell)" if step in own else ""
         wrong += [f"{problem}{said_by}" for problem in problems_of_step]
@@ -326,16 +328,18 @@ def _parameters(
         plain = values if step in OF_A_RECORDING else config.checked(step, values)
         found = own.model_validate(plain)
     except ValidationError as error:
-        return None, list(_wrong_values(step, error, model))
+        return None, list(_wrong_values(step, error, model, columns_with(config.features)))
     except ParameterError as error:
         return None, [str(error)]
     return found, list(_wrong_paths(input_files(step, found)))
 
 
-def _wrong_values(step: str, error: ValidationError, model: type[BaseModel]) -> Iterator[str]:
+def _wrong_values(
+    step: str, error: ValidationError, model: type[BaseModel], columns: Mapping[str, Column]
+) -> Iterator[str]:
     """What is wrong with a row's parameters: column, words, what was found."""
     for details, said in zip(error.errors(), problems(error, model), strict=True):
-        column = column_at(step, details["loc"])
+        column = column_at(step, details["loc"], columns)
         if column is None:  # it is parameters together that do not fit, or there is none
             yield f"{step}: {said}"
         else:
@@ -351,9 +355,9 @@ def _wrong_paths(files: Mapping[str, str]) -> Iterator[str]:
             yield f"column {name}: {error}"
 
 
-def _check_header(path: Path, header: Sequence[str]) -> None:
-    known = [*RecordingRow.model_fields, *COLUMNS]
-    plain = [name for name in known if name not in COLUMNS or COLUMNS[name].step in OF_A_RECORDING]
+def _check_header(path: Path, header: Sequence[str], columns: Mapping[str, Column]) -> None:
+    known = [*RecordingRow.model_fields, *columns]
+    plain = [name for name in known if name not in columns or columns[name].step in OF_A_RECORDING]
     if "recording" not in header:
         # Cause: the table has no header, other separators than tabs, or no column `recording`.
         raise ParameterError(
