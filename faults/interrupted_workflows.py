@@ -35,7 +35,7 @@ _ONE_IN_IMMEDIATE = 10
 _RECORDING = "rec"
 _RESULT = f"results/{_RECORDING}.h5"
 _LIMIT_S = 300.0
-_MOST_TRIES = 100
+_MOST_TRIES, _SLOWER_AFTER = 100, 10
 _LOOK_EVERY_S = 0.005
 
 
@@ -75,14 +75,17 @@ def _until_one_ends(
         asked.add(1)  # a job has failed
     if part != OF_A_JOB:
         asked.add(-OF_WORKFLOWS[part])  # also of a signal when Snakemake does not listen any more
-    for _ in range(_MOST_TRIES):
-        code, _ = room.run(float(rng.uniform(0, takes_s)), part, rng)
+    for tries in range(_MOST_TRIES):
+        # a computer that has become slower since must not end every run before its work begins
+        longest_s = takes_s * (1 + tries / _SLOWER_AFTER)
+        code, _ = room.run(float(rng.uniform(0, longest_s)), part, rng)
         tally.ended += code != 0
         tally.wrong_code += code not in asked
         if code == 0:
             return
         room.note()
-    raise RuntimeError(f"of {_MOST_TRIES} runs none came to its end")
+    said = "\n".join(main.communicate()[0] for main in room.started[-2:])
+    raise RuntimeError(f"of {_MOST_TRIES} runs none came to its end; the last said:\n{said}")
 
 
 class _Room:

@@ -34,7 +34,7 @@ def warm_probe() -> Iterator[None]:
 
 def _fork(
     module: str, arguments: Sequence[str], deadline_s: float
-) -> tuple[list[dict[str, Any]], str]:
+) -> tuple[list[dict[str, Any]], child.Failure]:
     """As `hdmea.mcs.child.run_child`."""
     assert module == vendor.__name__
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
@@ -43,11 +43,11 @@ def _fork(
             _look(list(arguments), out, err, deadline_s)
         code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
         if code == -signal.SIGALRM:
-            problem = f"it was not read within {deadline_s:.3g} s"
+            failure = child.Failure(f"it was not read within {deadline_s:.3g} s", may_pass=True)
         else:
-            problem = child._exit_problem(code, err)
+            failure = child._failure(code, err)
         out.seek(0)
-        return [json.loads(line) for line in out if line.endswith(b"\n")], problem
+        return [json.loads(line) for line in out if line.endswith(b"\n")], failure
 
 
 def _look(arguments: list[str], out: IO[bytes], err: IO[bytes], deadline_s: float) -> NoReturn:

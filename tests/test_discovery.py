@@ -12,6 +12,7 @@ from hdmea.batch import WorkflowConfig, discover, read_recordings
 from hdmea.cli import main
 from hdmea.errors import FileMissingError, ParameterError
 from hdmea.mcs import links
+from hdmea.mcs.child import Failure
 from hdmea.mcs.links import Link, read_links
 from hdmea.simulate.mcs_files import UnitTrain, write_cmtr
 
@@ -115,14 +116,14 @@ def test_a_folder_without_recordings_is_an_error(tmp_path: Path) -> None:
 def test_a_file_that_ends_the_child_takes_no_other_answer_with_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def crash_at_c(_: str, arguments: list[str], __: float) -> tuple[list[dict[str, Any]], str]:
+    def crash_at_c(_: str, arguments: list[str], __: float) -> tuple[list[dict[str, Any]], Failure]:
         said: list[dict[str, Any]] = []
         for path in arguments[1:]:
             said.append({"reading": path})
             if path == "c":
-                return said, "it crashed (signal 11: Segmentation fault)"
+                return said, Failure("it crashed (signal 11: Segmentation fault)")
             said.append({"target": f"{path}.cmcr"})
-        return said, ""
+        return said, Failure()
 
     monkeypatch.setattr(links, "run_child", crash_at_c)
     assert read_links([Path(name) for name in "abcd"]) == [

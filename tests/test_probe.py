@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 from mcs_recordings import Pair, sensor_trace, write_pair
 
+from hdmea.batch import status_kept
 from hdmea.errors import (
     FileMissingError,
     ParameterError,
     RecordingFileError,
+    RecordingNotReadError,
     UnreadableRecordingError,
 )
 from hdmea.mcs import probe, probe_pair
@@ -121,6 +123,22 @@ def test_a_crash_is_an_error_that_names_the_file(pair: Pair, child) -> None:
     with pytest.raises(RecordingFileError, match=r"crashed .*Segmentation fault") as caught:
         probe_pair(pair.cmcr, pair.cmtr)
     assert str(pair.cmtr) in str(caught.value)
+
+
+@pytest.mark.parametrize("vendors", [True, False])
+def test_a_check_that_the_system_has_ended_may_be_tried_again(
+    pair: Pair, child, tmp_path: Path, vendors: bool
+) -> None:
+    told = READING.replace("'reading'", "'read'").partition("\n")[2] if vendors else ""
+    child(f"{READING}{told}import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    kind = RecordingNotReadError if vendors else UnreadableRecordingError
+    status = tmp_path / "status.json"
+    for _ in range(2):  # the second one is a new try, not the memory of the first
+        with (
+            pytest.raises(kind, match=r"ended from outside .*Killed.* Try again, with more memory"),
+            status_kept(status, "key"),
+        ):
+            probe_pair(pair.cmcr, pair.cmtr)
 
 
 @pytest.mark.parametrize("vendors", [True, False])

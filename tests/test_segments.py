@@ -142,3 +142,11 @@ def test_trials_that_differ_are_an_error_that_says_where() -> None:
         StimulusError, match=r"lasts 2\.000 s in most trials, and 1\.700 s in trial 2"
     ):
         shown(good, good, [(START, 1.0), (STOP, 2.7)])
+
+
+def test_segments_of_light_are_the_same_whatever_their_nan_is() -> None:
+    one, other = (Segment("light", float("nan"), float("nan")) for _ in range(2))
+    assert one == other
+    assert hash(one) == hash(other)
+    assert one != Segment("sine", 2.0, 2.0)
+    assert one != "light"

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -24,17 +25,48 @@ _TAIL_BYTES: Final = 4096
 _LEAST_DEADLINE_S: Final = 60.0
 _SLOW_BYTES_PER_S: Final = 20e6
 _LOOK_EVERY_S: Final = 1.0
+_FROM_OUTSIDE: Final = {
+    signal.SIGKILL,
+    signal.SIGTERM,
+    signal.SIGINT,
+    signal.SIGHUP,
+    signal.SIGXCPU,
+}
+"""Signals that no file causes; the first is what the system sends where memory is short."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """How a child failed; false if it did not.
+
+    Parameters
+    ----------
+    words
+        In a few words; empty if it did not.
+    may_pass
+        Whether it may be for want of time or memory, or because somebody has ended it, and not
+        because of what it looked at.
+    """
+
+    words: str = ""
+    may_pass: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.words)
+
+    def __str__(self) -> str:
+        return self.words
 
 
 def run_child(
     module: str, arguments: Sequence[str], deadline_s: float
-) -> tuple[list[dict[str, Any]], str]:
+) -> tuple[list[dict[str, Any]], Failure]:
     """Run ``python -m module arguments`` and collect the JSON objects it writes, one a line.
 
     Returns
     -------
     tuple
-        The objects, and how the child failed in a few words; empty if it did not.
+        The objects, and how the child failed.
     """
     # -P: a module lying in the working directory must not be taken for one of ours.
     command = [sys.executable, "-P", "-W", "ignore", "-m", module, *arguments]
@@ -43,13 +75,13 @@ def run_child(
             command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=_environment()
         ) as child:
             try:
-                problem = _exit_problem(_wait(child, deadline_s), err)
+                failure = _failure(_wait(child, deadline_s), err)
             except subprocess.TimeoutExpired:
-                problem = f"it was not read within {deadline_s:.3g} s"
+                failure = Failure(f"it was not read within {deadline_s:.3g} s", may_pass=True)
             finally:
                 child.kill()
         out.seek(0)
-        return [json.loads(line) for line in out if line.endswith(b"\n")], problem
+        return [json.loads(line) for line in out if line.endswith(b"\n")], failure
 
 
 def _wait(child: subprocess.Popen[bytes], deadline_s: float) -> int:
@@ -110,12 +142,15 @@ def _environment() -> dict[str, str]:
     return environment
 
 
-def _exit_problem(code: int, err: IO[bytes]) -> str:
+def _failure(code: int, err: IO[bytes]) -> Failure:
     if code == 0:
-        return ""
+        return Failure()
+    if -code in _FROM_OUTSIDE:
+        words = f"it was ended from outside (signal {-code}: {signal.strsignal(-code)}), as the "
+        return Failure(words + "system does where memory is short", may_pass=True)
     if code < 0:
-        return f"it crashed (signal {-code}: {signal.strsignal(-code)})"
+        return Failure(f"it crashed (signal {-code}: {signal.strsignal(-code)})")
     size = err.seek(0, os.SEEK_END)
     err.seek(max(0, size - _TAIL_BYTES))
     lines = err.read().decode(errors="replace").strip().splitlines()
-    return lines[-1][:500] if lines else f"it ended with code {code}"
+    return Failure(lines[-1][:500] if lines else f"it ended with code {code}")

@@ -46,15 +46,15 @@ def inspect_file(
         deadline_s = default_deadline_s(_cmtr_bytes(path))
     # After the two hyphens nothing is an option, whatever the file is called.
     arguments = [*(["--anonymous"] if anonymous else []), "--", str(path)]
-    said, problem = run_child(_MODULE, arguments, deadline_s)
+    said, failure = run_child(_MODULE, arguments, deadline_s)
     for line in said:
         if "missing" in line:
             raise FileMissingError(line["missing"])
         if "refused" in line:
             raise RecordingFileError(line["refused"])
-    if problem or not said:
+    if failure or not said:
         raise RecordingFileError(
-            f"{path} cannot be described: {problem or 'nothing came of it'}. The file is damaged "
+            f"{path} cannot be described: {failure or 'nothing came of it'}. The file is damaged "
             "or of a kind that is not known yet: copy it again from its source and compare sizes"
         )
     description: Description = said[0]["description"]

@@ -62,12 +62,12 @@ def read_links(paths: Sequence[Path], deadline_s: float = _DEADLINE_S) -> list[L
     links: list[Link] = []
     while len(links) < len(paths):
         asked = paths[len(links) : len(links) + _AT_ONCE]
-        said, problem = run_child(_MODULE, ["--", *map(str, asked)], deadline_s)
+        said, failure = run_child(_MODULE, ["--", *map(str, asked)], deadline_s)
         answers = [line for line in said if "reading" not in line]
         links += [Link(line.get("target"), line.get("refused", "")) for line in answers]
         if len(answers) < len(asked):
             # It ended at this file; without a word if it was not even begun.
-            links.append(Link(None, problem or "nothing came of it"))
+            links.append(Link(None, failure.words or "nothing came of it"))
     return links
 
 

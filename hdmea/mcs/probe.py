@@ -24,6 +24,10 @@ _ADVICE: Final = (
     "The file is damaged or of a kind that is not known yet: copy it again from its source, or "
     "save it anew in CMOS-MEA-Tools"
 )
+_ADVICE_ONCE_MORE: Final = (
+    "Try again, with more memory where that is short; if it stays so, the file is damaged: copy it "
+    "again from its source"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,27 +108,33 @@ def probe_pair(
 def _views(given: dict[str, Path], deadline_s: float) -> dict[Path, dict[str, Any]]:
     """Run the child and collect what it saw of each file."""
     arguments = [f"--{kind}={path}" for kind, path in given.items()]
-    said, problem = run_child(_MODULE, arguments, deadline_s)
+    said, failure = run_child(_MODULE, arguments, deadline_s)
     for line in said:
         if "refused" in line:
             raise RecordingFileError(line["refused"])
     without = [line["no_vendor"] for line in said if "no_vendor" in line]
-    if problem or without:
+    if failure or without:
         begun = [line["reading"] for line in said if "reading" in line]
         if without or not begun:
             names = " and ".join(str(path) for path in given.values())
             # Cause: this computer could not start a Python process or the vendor's reader, for want
             # of memory, of rights or of packages.
             raise RecordingNotReadError(
-                f"{names}: the check itself could not start: {problem or without[0]}. Mend that, "
+                f"{names}: the check itself could not start: {failure or without[0]}. Mend that, "
                 "or leave the check out: load_recording with probe: off"
             )
-        if {"read": begun[-1]} in said:
-            # Cause: the vendor's reader crashed, failed, or was not done in time, mostly because
-            # the file is damaged.
-            raise RecordingFileError(f"{begun[-1]}: the probe of it failed: {problem}. {_ADVICE}")
-        # Cause: the reader crashed, failed, or was not done in time, because the file is damaged.
-        raise UnreadableRecordingError(f"{begun[-1]}: the probe of it failed: {problem}. {_ADVICE}")
+        failed = f"{begun[-1]}: the probe of it failed: {failure}"
+        advice = _ADVICE_ONCE_MORE if failure.may_pass else _ADVICE
+        if {"read": begun[-1]} not in said:
+            # Cause: the reader crashed, failed, was ended, or was not done in time, because the
+            # file is damaged, or memory is short.
+            raise UnreadableRecordingError(f"{failed}. {advice}")
+        if failure.may_pass:
+            # Cause: the vendor's reader was ended, as the system does where memory is short, or was
+            # not done in time.
+            raise RecordingNotReadError(f"{failed}. {advice}")
+        # Cause: the vendor's reader crashed or failed, mostly because the file is damaged.
+        raise RecordingFileError(f"{failed}. {advice}")
     return {Path(line["file"]): line for line in said if "file" in line}
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Literal
 
 import numpy as np
@@ -49,9 +49,9 @@ _NAMES: dict[SegmentKind, re.Pattern[str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Segment:
-    """What the light does in a segment, as its first event says.
+    """What the light does in a segment, as its first event says; light is equal to light.
 
     Parameters
     ----------
@@ -71,6 +71,17 @@ class Segment:
     first_contrast: float = 1.0
     last_contrast: float = 1.0
     logarithmic: bool = False
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Segment) and self._comparable == other._comparable
+
+    def __hash__(self) -> int:
+        return hash(self._comparable)
+
+    @property
+    def _comparable(self) -> tuple[object, ...]:
+        """Its values, none for NaN, which is equal to nothing."""
+        return tuple(None if value != value else value for value in astuple(self))
 
     @property
     def mean_hz(self) -> float:
