@@ -124,17 +124,20 @@ def _views(given: dict[str, Path], deadline_s: float) -> dict[Path, dict[str, An
                 "or leave the check out: load_recording with probe: off"
             )
         failed = f"{begun[-1]}: the probe of it failed: {failure}"
-        advice = _ADVICE_ONCE_MORE if failure.may_pass else _ADVICE
-        if {"read": begun[-1]} not in said:
-            # Cause: the reader crashed, failed, was ended, or was not done in time, because the
-            # file is damaged, or memory is short.
-            raise UnreadableRecordingError(f"{failed}. {advice}")
+        by_ours = {"read": begun[-1]} not in said
+        if by_ours and failure.may_pass:
+            # Cause: the system has ended the check, as it does where memory is short, or our reader
+            # was not done in time, because the file is damaged, or the disk slow.
+            raise UnreadableRecordingError(f"{failed}. {_ADVICE_ONCE_MORE}")
         if failure.may_pass:
-            # Cause: the vendor's reader was ended, as the system does where memory is short, or was
-            # not done in time.
-            raise RecordingNotReadError(f"{failed}. {advice}")
+            # Cause: the system has ended the check, as it does where memory is short, or the
+            # vendor's reader was not done in time.
+            raise RecordingNotReadError(f"{failed}. {_ADVICE_ONCE_MORE}")
+        if by_ours:
+            # Cause: our reader crashed or failed, because the file is damaged.
+            raise UnreadableRecordingError(f"{failed}. {_ADVICE}")
         # Cause: the vendor's reader crashed or failed, mostly because the file is damaged.
-        raise RecordingFileError(f"{failed}. {advice}")
+        raise RecordingFileError(f"{failed}. {_ADVICE}")
     return {Path(line["file"]): line for line in said if "file" in line}
 
 
