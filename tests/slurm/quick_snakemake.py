@@ -6,12 +6,14 @@ Jobs of the cluster are started by Snakemake as always, and know nothing of this
 from __future__ import annotations
 
 import faulthandler
+import os
 import signal
 
 from snakemake.cli import main
 from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 
-RemoteExecutor.next_seconds_between_status_checks = property(lambda _: 2, lambda *_: None)
+EVERY_S = float(os.environ.get("HDMEA_ASK_EVERY_S", "2"))
+RemoteExecutor.next_seconds_between_status_checks = property(lambda _: EVERY_S, lambda *_: None)
 
 if __name__ == "__main__":
     faulthandler.register(signal.SIGUSR1)  # says where it is

@@ -188,10 +188,12 @@ def test_ctrl_c_leaves_no_job_and_a_killed_snakemake_is_continued(
     slow_batch: Batch, recordings: Recordings
 ) -> None:
     slow_batch.configure_naps(2.0)
+    slow_batch.environment["HDMEA_ASK_EVERY_S"] = "300"  # it ends while it waits to ask again
     with slow_batch.started(RESULT) as snakemake:
-        wait_until(lambda: slow_batch.begun(2), "a nap", of=snakemake)
+        wait_until(lambda: slow_batch.begun(5), "a nap", of=snakemake)
         os.killpg(snakemake.pid, signal.SIGINT)  # as a terminal does
         ended(snakemake, 60)
+    del slow_batch.environment["HDMEA_ASK_EVERY_S"]
     wait_until(lambda: not slow_batch.left(), "no job is left after Ctrl-C", limit_s=30)
     kept = slow_batch.times().total()
     assert 1 <= kept < len(NAPS)
