@@ -135,7 +135,9 @@ def test_a_check_that_the_system_has_ended_may_be_tried_again(
     status = tmp_path / "status.json"
     for _ in range(2):  # the second one is a new try, not the memory of the first
         with (
-            pytest.raises(kind, match=r"ended from outside .*Killed.* Try again, with more memory"),
+            pytest.raises(
+                kind, match=r"ended from outside .*Killed.* Try again when the computer has memory"
+            ),
             status_kept(status, "key"),
         ):
             probe_pair(pair.cmcr, pair.cmtr)

@@ -25,8 +25,8 @@ _ADVICE: Final = (
     "save it anew in CMOS-MEA-Tools"
 )
 _ADVICE_ONCE_MORE: Final = (
-    "Try again, with more memory where that is short; if it stays so, the file is damaged: copy it "
-    "again from its source"
+    "Try again when the computer has memory and time for it; if it stays so, the file is damaged: "
+    "copy it again from its source"
 )
 
 
