@@ -112,11 +112,11 @@ FEATURES = Topic(
     draw,
     "Processor time of each feature",
     """
-Seven tenths of the processor time of all features are `dense_noise`. Half of that is the fit of
-fields to the spikes: five times for each unit the light of 10,800 frames, products with 22
-derivatives, and a spline. A fifth are the Fourier transforms of the circular shifts, 900 of 2,700
-points for each unit; the fits of Gaussians to maps and the temporal filters are a tenth each. The
-next is `moving_bar`, whose permutations are products. All of it is numpy and scipy: what is left is
-arithmetic of arrays that do not fit into the processor's nearest cache.
+Six tenths of the processor time of all features are `dense_noise`: the fit of fields to the spikes,
+five times for each unit the light of 10,800 frames, products with 22 derivatives, and a spline; the
+Fourier transforms of the circular shifts, 900 of 2,700 points for each unit; the fits of Gaussians
+to maps, and the temporal filters. The next are `unit_quality`, and `moving_bar`, whose permutations
+are products. All of it is numpy and scipy: what is left is arithmetic of arrays that do not fit
+into the processor's nearest cache. A second thread gains half of what it could.
 """,
 )
