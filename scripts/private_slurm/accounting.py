@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import secrets
 import socket
-import subprocess
 from pathlib import Path
 
-from scripts.private_slurm.daemons import Refusal, free_ports, launch, path_of, wait_for
+from scripts.private_slurm.daemons import demand, free_ports, launch, wait_for
 
 DAEMONS = ("mariadbd", "slurmdbd")
 PACKAGES = ("slurmdbd", "mariadb-server-core", "mariadb-client-core")
 ACCOUNT = "lab"
 """The one account that root may use for jobs."""
 NONE = "AccountingStorageType=accounting_storage/none"
-_LIMIT_S = 60
 
 DATABASE = """\
 CREATE USER slurm@'127.0.0.1' IDENTIFIED BY '{password}';
@@ -51,7 +49,7 @@ AccountingStorageEnforce=associations"""
 
 
 def start(folder: Path, environment: dict[str, str]) -> str:
-    """Start the database and slurmdbd, and open the account; lines for slurm.conf.
+    """Start the database and slurmdbd; lines for slurm.conf.
 
     Munge must be running, and there must be a slurm.conf, if an empty one.
 
@@ -64,7 +62,7 @@ def start(folder: Path, environment: dict[str, str]) -> str:
     password = secrets.token_hex(16)
     database = folder / "database"
     database.mkdir(mode=0o700)
-    _ask(
+    demand(
         "mariadb-install-db",
         "--no-defaults",
         f"--datadir={database}/data",
@@ -113,21 +111,7 @@ def open_account(environment: dict[str, str]) -> None:
         ("modify", "user", "root", "set", f"defaultaccount={ACCOUNT}"),
         ("delete", "user", "root", "account=root"),
     ):
-        _ask("sacctmgr", "--immediate", "--quiet", *what, environment=environment)
-
-
-def _ask(program: str, *options: str, environment: dict[str, str]) -> None:
-    done = subprocess.run(
-        [path_of(program), *options],
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=_LIMIT_S,
-        check=False,
-    )
-    if done.returncode:
-        raise Refusal(f"{program} {' '.join(options)} fails:\n{done.stdout}{done.stderr}".rstrip())
+        demand("sacctmgr", "--immediate", "--quiet", *what, environment=environment)
 
 
 def _listens(port: int) -> bool:

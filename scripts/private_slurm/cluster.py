@@ -17,6 +17,7 @@ from scripts.private_slurm import accounting
 from scripts.private_slurm.daemons import (
     Process,
     Refusal,
+    demand,
     end,
     forget,
     free_ports,
@@ -160,19 +161,7 @@ def install(*, accounts: bool = False) -> None:
         raise Refusal(f"{', '.join(packages)} are not installed: root and apt-get are needed")
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     for command in (["update"], ["install", "-y", "--no-install-recommends", *packages]):
-        done = subprocess.run(
-            ["apt-get", "-q", *command],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_INSTALL_LIMIT_S,
-            check=False,
-        )
-        if done.returncode:
-            raise Refusal(
-                f"apt-get {' '.join(command)} fails:\n{done.stdout}{done.stderr}".rstrip()
-            )
+        demand("apt-get", "-q", *command, environment=environment, limit_s=_INSTALL_LIMIT_S)
 
 
 def run_with_cluster(command: list[str], *, accounts: bool = False) -> int:

@@ -65,6 +65,29 @@ def launch(
         raise Refusal(f"{name} ended at once with {process.returncode}; see {out.name}")
 
 
+def demand(
+    program: str, *options: str, environment: dict[str, str], limit_s: float = 2 * _LIMIT_S
+) -> None:
+    """Run a program to its end.
+
+    Raises
+    ------
+    Refusal
+        If it fails, with what it said.
+    """
+    done = subprocess.run(
+        [path_of(program), *options],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=limit_s,
+        check=False,
+    )
+    if done.returncode:
+        raise Refusal(f"{program} {' '.join(options)} fails:\n{done.stdout}{done.stderr}".rstrip())
+
+
 def end(processes: list[Process]) -> None:
     """End processes, the last one first: they are asked, and after a while made to."""
     for number in (signal.SIGTERM, signal.SIGKILL):

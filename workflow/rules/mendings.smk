@@ -28,8 +28,8 @@ def told(run_job):
         try:
             run_job(executor, job)
         except Exception as error:
-            told = f"It could not be submitted: {error.__context__ or error}"
-            executor._report_job_error_threadsafe(SLURM.SubmittedJobInfo(job), told)
+            why = f"It could not be submitted: {error.__context__ or error}"
+            executor._report_job_error_threadsafe(SLURM.SubmittedJobInfo(job), why)
 
     return submitted
 
