@@ -113,10 +113,8 @@ FEATURES = Topic(
     "Processor time of each feature",
     """
 Six tenths of the processor time of all features are `dense_noise`: the fit of fields to the spikes,
-five times for each unit the light of 10,800 frames, products with 22 derivatives, and a spline; the
-Fourier transforms of the circular shifts, 900 of 2,700 points for each unit; the fits of Gaussians
-to maps, and the temporal filters. The next are `unit_quality`, and `moving_bar`, whose permutations
-are products. All of it is numpy and scipy: what is left is arithmetic of arrays that do not fit
-into the processor's nearest cache. A second thread gains half of what it could.
+the Fourier transforms of the circular shifts, the fits of Gaussians to maps, and the temporal
+filters. The next are `unit_quality`, and `moving_bar`, whose permutations are products. A second
+thread gains half of what it could.
 """,
 )
