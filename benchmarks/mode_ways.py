@@ -41,6 +41,7 @@ def workflow(folder: str, mode: str) -> Callable[[], dict[str, str]]:
     values = [f"{name}={place}" for name, place in _places(folder).items()]
 
     def act() -> dict[str, str]:
+        shutil.rmtree(here, ignore_errors=True)  # of the round before
         here.mkdir()
         shutil.copytree(Path(folder) / "config", here / "config")
         subprocess.run(

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 N_RECORDINGS, N_UNITS = 6, 48
+ROUNDS = 3
 MODES = ("deferred", "immediate")
 COMPUTING = "computing alone"
 _HERE = "benchmarks.mode_ways"
@@ -27,7 +28,7 @@ content.
 
 
 def run(folder: Path, part: str, share: float) -> dict[str, Any]:  # noqa: ARG001 (one part)
-    """Simulate, and run each once; seconds of minutes do not need many rounds."""
+    """Simulate, and run all in turn: differences of minutes need more than one round."""
     n_recordings = max(1, round(N_RECORDINGS * share))
     place = {"folder": str(folder)}
     case = place | {"recordings": n_recordings, "units": N_UNITS}
@@ -40,7 +41,7 @@ def run(folder: Path, part: str, share: float) -> dict[str, Any]:  # noqa: ARG00
                 for mode in MODES
             ),
         ],
-        rounds=1,
+        rounds=ROUNDS,
     )
     sizes = {mode: {made: _bytes(folder / mode / made) for made in MADE} for mode in MODES}
     return stored(found, bytes=sizes, recordings=n_recordings)

@@ -226,7 +226,7 @@ def _add_windows(result: FeatureResult, shown: ShownBars, windows: BarWindows) -
 
 MOVING_BAR = Feature(
     name="moving_bar",
-    version=5,
+    version=6,
     params=MovingBarParams,
     needs=frozenset({"spikes", "trials", "frame_clock", "movies", "features.dense_noise"}),
     stimulus_kind=KIND,

@@ -20,9 +20,9 @@ _NOTHING = 1e-9
 """Vector sums below this part of the whole are rounding."""
 _BALANCE = 0.01
 _SPREAD_DEG = 1.0
-# Units and permutations in a block: parts of one product, bounded whatever there is of either.
+# Units and permutations in a block: what is computed of them stays in the processor's cache.
 _UNITS = 64
-_TABLE_CELLS = 1 << 21
+_PERMUTATIONS = 256
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -199,8 +199,8 @@ def permutation_test(
     For `dsi_null` the mean counts of every permuted table are taken anew, the spontaneous count
     subtracted, the rest clipped at 0, and the index computed; where nothing is left it counts as
     0. All units are tested with the same permutations, as products with selection matrices. Sums
-    of counts are exact, and those of scores are, if they are multiples of a power of 2: then blocks
-    make no difference.
+    of counts are exact, and vector sums count as equal within more than their rounding, so that
+    blocks make no difference.
 
     Parameters
     ----------
@@ -237,51 +237,46 @@ def permutation_test(
     base = np.broadcast_to(np.asarray(spontaneous, dtype=np.float64), (n_units,))
     repeats = n_trials * np.bincount(label, minlength=theta.size).astype(np.float64)
     waves = np.stack(
-        [part(h * theta) for h in (DIRECTION, ORIENTATION) for part in (np.cos, np.sin)], axis=1
+        [part(h * theta) for h in (DIRECTION, ORIENTATION) for part in (np.cos, np.sin)]
     )
     nothing = _NOTHING * scored.sum(axis=1)
 
-    def means(of_presentation: Float64, select: Float64) -> Float64:
-        """Mean of each direction with these labels, ``(unit, permutation, direction)``."""
-        sums = (of_presentation @ select).reshape(
-            len(of_presentation), select.shape[1] // theta.size, theta.size
-        )
-        return np.asarray(sums / repeats)
-
-    def lengths(select: Float64, rows: slice) -> Float64:
-        """Vector sums of scores, both harmonics, ``(2, unit, permutation)``."""
-        x1, y1, x2, y2 = np.moveaxis(means(scored[rows], select) @ waves, -1, 0)
+    def lengths(chosen: Float64, rows: slice) -> Float64:
+        """Vector sums of mean scores, both harmonics, ``(2, unit, permutation)``."""
+        turned = (waves / repeats @ chosen).reshape(flat.shape[1], -1)
+        x1, y1, x2, y2 = np.moveaxis((scored[rows] @ turned).reshape(-1, 4, chosen.shape[2]), 1, 0)
         return np.stack([np.hypot(x1, y1), np.hypot(x2, y2)])
 
-    def dsi(select: Float64, rows: slice) -> Float64:
+    def dsi(chosen: Float64, rows: slice) -> Float64:
         """DSI above rest, ``(unit, permutation)``; 0 where nothing is."""
-        response = means(flat[rows], select)
+        response = flat[rows] @ chosen.reshape(flat.shape[1], -1)
+        response = response.reshape(-1, *chosen.shape[1:])
+        response /= repeats[:, None]
         response -= base[rows, None, None]
         np.maximum(response, 0, out=response)
-        total = response.sum(axis=-1)
-        x, y = np.moveaxis(response @ waves[:, :2], -1, 0)
+        total = response.sum(axis=1)
+        x, y = np.moveaxis(waves[:2] @ response, 1, 0)
         ratio: Float64 = np.divide(np.hypot(x, y), total, out=np.zeros_like(total), where=total > 0)
         return ratio
 
     at_least = np.zeros((2, n_units), dtype=np.int64)
     null_sum = np.zeros(n_units)
-    per_block = max(1, _TABLE_CELLS // max(1, n_trials * n_labels * theta.size))
     with threadpool_limits(limits=1, user_api="blas"):
         true_labels = np.broadcast_to(label, (1, n_trials, n_labels))
-        observed = lengths(_selection(true_labels, theta.size), slice(0, n_units))
+        observed = lengths(_chosen(true_labels, theta.size), slice(0, n_units))
         observed -= nothing[:, None]
-        for first in range(0, n_permutations if n_units else 0, per_block):
-            select = _selection(permuted[first : first + per_block], theta.size)
+        for first in range(0, n_permutations if n_units else 0, _PERMUTATIONS):
+            chosen = _chosen(permuted[first : first + _PERMUTATIONS], theta.size)
             for start in range(0, n_units, _UNITS):
                 rows = slice(start, start + _UNITS)
-                at_least[:, rows] += (lengths(select, rows) >= observed[:, rows]).sum(axis=2)
-                null_sum[rows] += dsi(select, rows).sum(axis=1)
+                at_least[:, rows] += (lengths(chosen, rows) >= observed[:, rows]).sum(axis=2)
+                null_sum[rows] += dsi(chosen, rows).sum(axis=1)
     p = (1 + at_least) / (n_permutations + 1)
     return PermutationTest(p[0], p[1], dsi_null=null_sum / n_permutations)
 
 
-def _selection(labels: npt.NDArray[np.integer], n_directions: int) -> Float64:
-    """1 where a trial's count gets a direction, ``(trial x label, permutation x direction)``."""
-    chosen = labels.reshape(len(labels), -1).T[:, :, None] == np.arange(n_directions)
-    selected: Float64 = chosen.reshape(len(chosen), -1).astype(np.float64)
-    return selected
+def _chosen(labels: npt.NDArray[np.integer], n_directions: int) -> Float64:
+    """1 where a trial's count gets a direction, ``(trial x label, direction, permutation)``."""
+    flat = labels.reshape(len(labels), -1).T
+    chosen: Float64 = (flat[:, None] == np.arange(n_directions)[:, None]).astype(np.float64)
+    return chosen
