@@ -109,12 +109,15 @@ def test_everything_wrong_with_the_rows_is_listed(tmp_path: Path) -> None:
         "../up\ta\tb\tp",
         "empty\t\t\tp",
         "braces\tdata/{x}.cmcr\t\tp",
+        "r" + 20 * "01" + "\ta\tb\tp",
+        "r" + 19 * "01" + "\ta\tb\tp",  # as often as Snakemake allows
     )
     begun = [
         "line 4: recording: '$(touch X)' cannot be",
         "line 5: recording: '../up' cannot be",
         "line 6: neither cmcr nor cmtr is given",
         "line 7: cmcr: 'data/{x}.cmcr' has a brace",
+        f"line 8: recording: 'r{20 * '01'}' ends with '01' 20 times or more",
         "'good' is listed 2 times: lines 2, 3",
     ]
     assert len(said) == 1 + len(begun)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import time
 from collections import Counter, defaultdict
@@ -47,6 +48,15 @@ def _no_braces(path: str) -> str:
 _FilePath = Annotated[str, AfterValidator(_no_braces)]
 
 
+def _no_repetition(name: str) -> str:
+    if repeated := re.search(r"(.+?)\1{19,}$", name):
+        raise ValueError(
+            f"{name!r} ends with {repeated[1]!r} 20 times or more, which Snakemake takes for a "
+            "rule that makes its own input; choose another name"
+        )
+    return name
+
+
 class RecordingRow(BaseModel):
     """A row of the table of recordings; everything in it is text, `001` and `NA` too.
 
@@ -55,8 +65,8 @@ class RecordingRow(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    recording: Annotated[str, AfterValidator(check_dataset_id)] = Field(
-        description="name of the recording and of its files"
+    recording: Annotated[str, AfterValidator(check_dataset_id), AfterValidator(_no_repetition)] = (
+        Field(description="name of the recording and of its files")
     )
     cmcr: _FilePath = Field(
         default="", description="raw file, relative to the working directory; empty: none"
