@@ -1,5 +1,5 @@
-# Where Snakemake 9.27 waits for ever, or its plugin for SLURM 2.8.0 does, or leaves jobs behind. A
-# version that is built otherwise stays as it is.
+# Where Snakemake 9.27 waits for ever or looks at everything again and again, or its plugin for SLURM
+# 2.8.0 waits for ever or leaves jobs behind. A version that is built otherwise stays as it is.
 
 import asyncio
 import subprocess
@@ -9,12 +9,36 @@ from contextlib import suppress
 
 from hdmea.batch import in_a_thread
 
-# At SIGTERM Snakemake waits for a lock, for ever if what it does at that moment has it.
+
+def where_some_wait(look_again):
+    """Look again at what is ready a second later only if more was ready than may begin in a second.
+
+    Snakemake looks again a second after it has looked, and also whenever a job has ended: each job
+    makes it look once more in every second, at the files of all that is ready, until it does little
+    else.
+    """
+
+    def looked(scheduler, delay):
+        limit = scheduler.job_rate_limiter
+        of_limit = (
+            limit is not None
+            and not scheduler.workflow.dag.has_unfinished_queue_input_jobs()
+        )
+        if not of_limit or len(limit._jobs) >= limit.max_jobs:
+            look_again(scheduler, delay)
+
+    return looked
+
+
 with suppress(ImportError, AttributeError):
     from snakemake.scheduling.job_scheduler import JobScheduler
 
     if JobScheduler.exit_gracefully.__module__ == JobScheduler.__module__:
+        # At SIGTERM it waits for a lock, for ever if what it does at that moment has it.
         JobScheduler.exit_gracefully = in_a_thread(JobScheduler.exit_gracefully)
+        JobScheduler._schedule_reevalutation = where_some_wait(
+            JobScheduler._schedule_reevalutation
+        )
 
 
 def told(run_job):
