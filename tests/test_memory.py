@@ -187,6 +187,24 @@ def test_more_than_half_of_the_free_memory_is_said_once_per_doubling(
     assert [r.getMessage()[:13] for r in caplog.records] == ["session large"]
 
 
+def test_what_is_held_is_not_counted_after_each_small_read(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    session = create_session("small", memory_budget_gb=1)
+    n_arrays, size_mb = 60, 0.05
+    for number in range(n_arrays):
+        add(session, f"a{number}", array_of(size_mb))
+    loaded = PipelineSession.load(session.save(tmp_path / "small.h5"))
+    monkeypatch.setattr(memory, "free_bytes", lambda: 4_000_000)
+    counted = []
+    count = loaded._held_bytes
+    monkeypatch.setattr(loaded, "_held_bytes", lambda: counted.append(1) or count())
+    for number in range(n_arrays):
+        loaded.values(f"a{number}/x")
+    assert len(counted) == 2  # in 3 MB
+    assert [r.getMessage()[:13] for r in caplog.records] == ["session small"]
+
+
 # -- the budget ------------------------------------------------------------------------------------
 
 

@@ -73,6 +73,7 @@ class MemoryKeeper:
         self.budget_bytes = budget_bytes
         self.folder = folder
         self._promised = 0
+        self._read = 0
         self._said_at = 0.0
         self._look_again_at = 0.0
 
@@ -101,6 +102,18 @@ class MemoryKeeper:
                     settled[path], data=moved(settled[path].values, self.folder)
                 )
         return settled
+
+    def much_was_read(self, n_bytes: int) -> bool:
+        """Whether so much was read, this included, that all that is held is worth counting.
+
+        A session has hundreds of small arrays; to count all of them after each takes longer than
+        to read them.
+        """
+        self._read += n_bytes
+        if self._read < SPOOLED_FROM_BYTES:
+            return False
+        self._read = 0
+        return True
 
     def say_if_large(self, held: int, whose: str) -> None:
         """Warn if a session takes more than half of the memory that is free; once per doubling."""

@@ -171,7 +171,7 @@ class SessionState:
         variable = self[path]
         reads = not variable.in_memory
         values = variable.values
-        if reads:
+        if reads and self._memory.much_was_read(values.nbytes):
             self._say_if_large()
         return values
 

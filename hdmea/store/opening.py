@@ -16,7 +16,7 @@ from typing import Any
 
 import h5py
 import numpy as np
-from h5py import h5a, h5d, h5g, h5l, h5o
+from h5py import h5a, h5d, h5g, h5l, h5o, h5t
 
 from hdmea.arrays import Array
 from hdmea.digest import dtype_name, root_digest
@@ -289,11 +289,11 @@ class _Reading:
             if default is not None:
                 return default
             raise self._damaged(f"attribute {name!r} of {of} is missing or not text") from None
-        dtype = attribute.dtype
-        if attribute.shape != () or dtype.kind != "S":
+        text = attribute.get_type()
+        if attribute.shape != () or text.get_class() != h5t.STRING or text.is_variable_str():
             raise self._damaged(f"attribute {name!r} of {of} is missing or not text")
-        value = np.empty((), dtype)
-        attribute.read(value)
+        value = np.empty((), f"S{text.get_size()}")
+        attribute.read(value, text)  # told the type, h5py does not make it again
         told: bytes = value.item()
         return told.decode("utf-8")
 
