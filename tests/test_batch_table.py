@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import signal
+import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -13,16 +14,19 @@ from typing import Any
 
 import pytest
 
+from hdmea.arrays import scalar
 from hdmea.batch import (
     BatchRow,
     Status,
     WorkflowConfig,
     batch_rows,
+    batch_table,
     status_kept,
     status_path,
     work_key,
     write_batch_table,
 )
+from hdmea.contribution import Recipe
 from hdmea.errors import (
     OutputWriteError,
     ParameterError,
@@ -133,6 +137,43 @@ def test_a_result_that_cannot_be_read_is_no_success(config: WorkflowConfig) -> N
     row = row_of(config, "rec")
     assert row.state == "failed"
     assert str(path) in row.reason
+
+
+def test_a_result_is_opened_again_only_if_it_is_another_file(
+    config: WorkflowConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = []
+    look = batch_table._content
+    monkeypatch.setattr(batch_table, "_content", lambda path: opened.append(path) or look(path))
+    made(config, "rec")
+    path = config.results_dir / "rec.h5"
+    row = row_of(config, "rec")
+    assert (row, len(opened)) == (row_of(config, "rec"), 1)
+
+    session = create_session("rec")
+    session.obtain(Recipe("a", "a", 1, {}, {}, {}), lambda: {"a/x": scalar(1.0, "s", "a number")})
+    session.save(path)
+    again = row_of(config, "rec")
+    assert (again.content_digest, len(opened)) == (session.content_digest, 2)
+    assert again.content_digest != row.content_digest
+
+    (kept,) = (config.results_dir / ".seen").iterdir()
+    for lost in ("{", "[]", '{"stamp": 1}'):
+        kept.write_text(lost)
+        assert row_of(config, "rec") == again
+    assert len(opened) == 5
+
+
+def test_who_may_not_write_looks_again(
+    config: WorkflowConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made(config, "rec")
+
+    def refuse(*_: object) -> None:
+        raise OutputWriteError("it cannot be written")
+
+    monkeypatch.setattr(sys.modules["hdmea.batch.seen"], "write_small_file", refuse)
+    assert row_of(config, "rec").state == row_of(config, "rec").state == "done"
 
 
 def test_the_table_has_a_row_for_each_and_cells_are_empty_where_nothing_is_known(

@@ -317,6 +317,42 @@ def test_what_was_read_once_is_not_read_again(
     assert time.perf_counter() - begun < 5
 
 
+def test_what_is_remembered_of_many_is_not_written_for_each(
+    config: WorkflowConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = []
+    for number in range(20):
+        name = f"r{number}"
+        files = {role: str(tmp_path / f"{name}.{role}") for role in ("cmcr", "cmtr")}
+        for path in [*files.values(), config.results_dir / f"{name}.h5"]:
+            Path(path).parent.mkdir(exist_ok=True)
+            Path(path).write_text(name)
+        many.append(Recording(name, files, {}))
+
+    def made_from(_: Path, name: str) -> past.Result:
+        stamps = {role: list(file_stamp(tmp_path / f"{name}.{role}")) for role in ("cmcr", "cmtr")}
+        return past.Result("", {role: (f"{role} of {name}", stamps[role]) for role in stamps})
+
+    written = []
+    write = past.write_small_file
+    monkeypatch.setattr(past, "_read_result", made_from)
+    monkeypatch.setattr(past, "_WRITING_SHARE", 1e-9)
+    monkeypatch.setattr(past, "write_small_file", lambda *told: written.append(1) or write(*told))
+    new = Past(config)
+    new.spoilt(many)
+    new.changed(many)
+    assert len(written) == 3  # the first, and what followed
+
+    def reads(*_: object) -> None:
+        pytest.fail("a file was read")
+
+    monkeypatch.setattr(past, "_read_result", reads)
+    monkeypatch.setattr(past, "file_digest", reads)
+    again = Past(config)
+    assert (again.spoilt(many), again.changed(many)) == ({}, [])
+    assert len(written) == 3
+
+
 @pytest.mark.parametrize("cache", ["", "{", "[]", '{"inputs": 3}'])
 def test_what_is_remembered_may_be_lost(
     config: WorkflowConfig, recording: Recording, cache: str

@@ -25,6 +25,7 @@ from hdmea.batch.plan import (
 from hdmea.batch.processing import config_of_file, default_config, one_recording, process
 from hdmea.batch.recordings import Recording, read_recordings, require_past, same_files
 from hdmea.batch.resources import job_memory_mb, job_runtime_min, larger_than_computer
+from hdmea.batch.seen import seen
 from hdmea.batch.sole_run import be_the_only_run
 from hdmea.batch.status import Status, status_kept, status_path, work_key
 from hdmea.errors import HdmeaError
@@ -79,6 +80,7 @@ __all__ = [
     "require_past",
     "require_pictures",
     "same_files",
+    "seen",
     "status_kept",
     "status_path",
     "unread_curation",

@@ -11,6 +11,7 @@ from typing import Any
 
 from hdmea.batch.config import WorkflowConfig
 from hdmea.batch.past import last_result
+from hdmea.batch.seen import seen
 from hdmea.batch.status import Status
 from hdmea.errors import HdmeaError
 from hdmea.store.reader import SessionFile
@@ -130,7 +131,7 @@ def _row(config: WorkflowConfig, name: str, all_ended: bool) -> BatchRow:
         path, status = min(undone, key=lambda one: (one[1].ended_s is None, one[1].began_s))
         state, reason = _said(path, status, all_ended)
         if all(path.stem.startswith(_AFTER) for path, _ in undone) and made_s is not None:
-            row |= _content(session)
+            row |= seen(session, "content", _content)
         earlier = last_result(config, name)
         if earlier is not None and "content_digest" not in row:
             reason += f"; last time's result is {earlier}"
@@ -138,7 +139,7 @@ def _row(config: WorkflowConfig, name: str, all_ended: bool) -> BatchRow:
     if made_s is None:
         return BatchRow(name, "not begun" if not jobs else "not finished", **row)
     try:
-        return BatchRow(name, "done", **row | _content(session))
+        return BatchRow(name, "done", **row | seen(session, "content", _content))
     except HdmeaError as error:
         return BatchRow(name, "failed", in_a_line(f"cannot be read: {error}"), **row)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -35,6 +36,8 @@ PARQUET = "units.parquet"
 _CHECKED = ".checked.json"
 _KINDS = ("inputs", "results", "contents")
 _LARGE_BYTES = 10**9
+_WRITING_SHARE = 0.05
+"""Of the time is taken at most by writing what is remembered, which grows with the batch."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,7 @@ class Past:
         self._config = config
         self._parts = tuple(parts_of(config)) if config.mode == "immediate" else ()
         self._path = config.results_dir / _CHECKED
+        self._written, self._write_again_s = True, 0.0
         self._changes: dict[str, list[str]] = {}
         self._stamps: dict[str, dict[str, list[int]]] = {}
 
@@ -80,6 +84,11 @@ class Past:
         was set, has another one of its own. A job that depends on it runs again when the content
         changes, and only then. A file that was never read is not read for this.
         """
+        found = self._stamps_of(recording)
+        self._write()
+        return found
+
+    def _stamps_of(self, recording: Recording) -> dict[str, list[int]]:
         if recording.name in self._stamps:
             return self._stamps[recording.name]
         made = self._made_from(recording)
@@ -111,9 +120,9 @@ class Past:
         """A line for each file of recordings whose content changed since results were made."""
         lines = []
         for recording in recordings:
-            if recording.name not in self._changes:
-                self.stamps(recording)
+            self._stamps_of(recording)
             lines += self._changes[recording.name]
+        self._write()
         return lines
 
     def to_read(self, recordings: Iterable[Recording]) -> str:
@@ -174,6 +183,7 @@ class Past:
                 found[recording.name] = wrong
         if problem := problem_of(folder / TABLE):
             found[TABLE] = [(folder / TABLE, problem)]
+        self._write()
         return found
 
     def _results(self, recording: Recording) -> list[Path]:
@@ -214,7 +224,7 @@ class Past:
         of_file = self._checked["contents"].setdefault(_key(path), {})
         if sha256 not in of_file:
             of_file[sha256] = stamp
-            self._write()
+            self._write_soon()
         first: list[int] = of_file[sha256]
         return first
 
@@ -243,10 +253,21 @@ class Past:
 
     def _remember(self, kind: str, path: str | Path, stamp: FileStamp, found: Any) -> None:
         self._checked[kind][_key(path)] = {"stamp": list(stamp), "found": found}
-        self._write()
+        self._write_soon()
+
+    def _write_soon(self) -> None:
+        """Write at once, or a little later together with what is found until then."""
+        self._written = False
+        if time.monotonic() >= self._write_again_s:
+            self._write()
 
     def _write(self) -> None:
-        write_small_file(self._path, json.dumps(self._checked, indent=1).encode())
+        if self._written:
+            return
+        begun_s = time.monotonic()
+        write_small_file(self._path, json.dumps(self._checked).encode())
+        now_s = time.monotonic()
+        self._written, self._write_again_s = True, now_s + (now_s - begun_s) / _WRITING_SHARE
 
 
 def last_result(config: WorkflowConfig, recording: str) -> Path | None:

@@ -42,6 +42,7 @@ from hdmea.batch import (
     require_inputs,
     require_past,
     same_files,
+    seen,
     unread_curation,
     write_batch_page,
     write_batch_table,
@@ -387,7 +388,7 @@ def tell_the_end(failed=False):
     told, readable = remarks(), []
     for path in sessions_done():
         try:
-            told.append(summary_line(path))
+            told.append(seen(path, "summary", summary_line))
             readable.append(path)
         except HdmeaError as error:
             told.append(f"{path.stem}: CANNOT BE READ: {error}")
