@@ -112,9 +112,10 @@ FEATURES = Topic(
     draw,
     "Processor time of each feature",
     """
-Six tenths of the processor time of all features are `dense_noise`: the fit of fields to the spikes,
-the Fourier transforms of the circular shifts, the fits of Gaussians to maps, and the temporal
-filters. The next are `unit_quality`, and `moving_bar`, whose permutations are products. A second
-thread gains half of what it could.
+More than half of the processor time of all features is that of `dense_noise`. Half of that is the
+fit of fields to the spikes, four or five steps over all frames, in which no function takes more
+than a sixth; a quarter are the Fourier transforms of the circular shifts, the rest temporal filters
+and fits of Gaussians to maps. The next are `unit_quality`, and `moving_bar`, whose permutations are
+products. A second thread gains half of what it could.
 """,
 )

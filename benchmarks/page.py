@@ -90,13 +90,18 @@ def _cells(claim: Claim) -> list[str]:
 
 
 def _machines(found: Mapping[str, Found]) -> list[str]:
-    """A table for each machine that anything was measured on."""
-    machines: list[Mapping[str, str]] = []
-    for one in found.values():
-        for part in one.values():
-            if part[RAN]["machine"] not in machines:
-                machines.append(part[RAN]["machine"])
-    return [table(["", ""], list(machine.items())) for machine in machines]
+    """A table for each machine that anything was measured on, and what was."""
+    machines: list[tuple[Mapping[str, str], list[str]]] = []
+    for topic, one in found.items():
+        for name, part in one.items():
+            on = next((told for told in machines if told[0] == part[RAN]["machine"]), None)
+            if on is None:
+                machines.append(on := (part[RAN]["machine"], []))
+            on[1].append(f"{topic}: {name}")
+    return [
+        table(["", ""], [*machine.items(), ("measured there", ", ".join(parts))])
+        for machine, parts in machines
+    ]
 
 
 def _section(topic: Topic, found: Found) -> str:
