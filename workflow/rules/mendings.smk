@@ -19,13 +19,12 @@ def where_some_wait(look_again):
     """
 
     def looked(scheduler, delay):
-        limit = scheduler.job_rate_limiter
-        of_limit = (
-            limit is not None
-            and not scheduler.workflow.dag.has_unfinished_queue_input_jobs()
-        )
-        if not of_limit or len(limit._jobs) >= limit.max_jobs:
-            look_again(scheduler, delay)
+        with suppress(AttributeError):  # there is no limit, or it is built otherwise
+            limit, dag = scheduler.job_rate_limiter, scheduler.workflow.dag
+            all_began = len(limit._jobs) < limit.max_jobs
+            if all_began and not dag.has_unfinished_queue_input_jobs():
+                return
+        look_again(scheduler, delay)
 
     return looked
 
