@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -146,7 +147,10 @@ def test_what_has_ended_does_not_run_though_nobody_has_taken_notice(tmp_path: Pa
     program = tmp_path / "own-sleep"  # a name that no other process has
     program.symlink_to(path_of("sleep"))
     with subprocess.Popen([program, "50"]) as process:
-        assert running({program.name}) == [program.name]
+        by = time.monotonic() + 20  # it has its name a moment after it has begun
+        while not (names := running({program.name})) and time.monotonic() < by:
+            time.sleep(0.01)
+        assert names == [program.name]
         process.kill()
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         assert running({program.name}) == []
